@@ -1,0 +1,96 @@
+"""The canonical binary codec of every object that is signed, hashed or sent: one value, one encoding.
+
+Integers have a fixed width that the reader knows from the statement, never from the bytes; lengths are read
+only against a limit the reader states. `Reader.finish` refuses trailing bytes.
+"""
+
+from tacita.crypto.errors import InvalidEncoding
+from tacita.crypto.integers import Integer
+
+
+def byte_width(bits: int) -> int:
+    """Bytes that hold an unsigned integer of `bits` bits."""
+    return (bits + 7) // 8
+
+
+class Writer:
+    """Builds an encoding field by field."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def unsigned(self, value: Integer, width: int) -> "Writer":
+        """A non-negative integer in exactly `width` bytes, big-endian."""
+        self._parts.append(int(value).to_bytes(width, "big"))
+        return self
+
+    def signed(self, value: Integer, width: int) -> "Writer":
+        """A two's-complement integer in exactly `width` bytes, big-endian."""
+        self._parts.append(int(value).to_bytes(width, "big", signed=True))
+        return self
+
+    def fixed(self, data: bytes, size: int) -> "Writer":
+        """Bytes whose size both sides know."""
+        if len(data) != size:
+            raise ValueError(f"expected {size} bytes, got {len(data)}")
+        self._parts.append(data)
+        return self
+
+    def blob(self, data: bytes) -> "Writer":
+        """Bytes behind a 4-byte length."""
+        self._parts += [len(data).to_bytes(4, "big"), data]
+        return self
+
+    def text(self, value: str) -> "Writer":
+        """UTF-8 text behind a 4-byte length."""
+        return self.blob(value.encode())
+
+    def to_bytes(self) -> bytes:
+        """The encoding."""
+        return b"".join(self._parts)
+
+
+class Reader:
+    """Takes an encoding apart; every method raises InvalidEncoding instead of guessing."""
+
+    def __init__(self, data: bytes, what: str) -> None:
+        self._data, self._at, self._what = data, 0, what
+
+    def _take(self, size: int) -> bytes:
+        end = self._at + size
+        if end > len(self._data):
+            raise InvalidEncoding(f"{self._what} is cut short at byte {len(self._data)}")
+        piece = self._data[self._at : end]
+        self._at = end
+        return piece
+
+    def unsigned(self, width: int) -> int:
+        """See Writer.unsigned."""
+        return int.from_bytes(self._take(width), "big")
+
+    def signed(self, width: int) -> int:
+        """See Writer.signed."""
+        return int.from_bytes(self._take(width), "big", signed=True)
+
+    def fixed(self, size: int) -> bytes:
+        """See Writer.fixed."""
+        return self._take(size)
+
+    def blob(self, limit: int) -> bytes:
+        """See Writer.blob; a longer one than `limit` is refused before it is read."""
+        size = int.from_bytes(self._take(4), "big")
+        if size > limit:
+            raise InvalidEncoding(f"{self._what} holds a field of {size} bytes where at most {limit} are allowed")
+        return self._take(size)
+
+    def text(self, limit: int) -> str:
+        """See Writer.text."""
+        try:
+            return self.blob(limit).decode()
+        except UnicodeDecodeError:
+            raise InvalidEncoding(f"{self._what} holds text that is not UTF-8") from None
+
+    def finish(self) -> None:
+        """Refuse bytes behind the last field."""
+        if self._at != len(self._data):
+            raise InvalidEncoding(f"{self._what} has {len(self._data) - self._at} bytes too many")
