@@ -57,7 +57,9 @@ class CommitmentGroup:
         self.h = FixedBase(hash_to_unit(self.modulus, "h"), self.modulus)
         self.g_star = FixedBase(hash_to_unit(self.modulus, "g*"), self.modulus)
         self._generators: list[Integer] = []
-        self.identifier = digest("commitment-group", ("modulus", self.modulus), ("h", self.h.base), ("g*", self.g_star.base))
+        self.identifier = digest(
+            "commitment-group", ("modulus", self.modulus), ("h", self.h.base), ("g*", self.g_star.base)
+        )
 
     def generators(self, count: int) -> list[Integer]:
         """The first `count` value generators; each is hashed once per process."""

@@ -55,7 +55,9 @@ def unseal(recipient: SealingKey, envelope: bytes, associated: bytes) -> bytes:
         raise InvalidEncoding("an envelope is too short")
     public, commitment, body = envelope[:32], envelope[32:64], envelope[64:]
     try:
-        shared = X25519PrivateKey.from_private_bytes(recipient.secret).exchange(X25519PublicKey.from_public_bytes(public))
+        shared = X25519PrivateKey.from_private_bytes(recipient.secret).exchange(
+            X25519PublicKey.from_public_bytes(public)
+        )
         key, expected = _keys(shared, public, recipient.public, associated)
         if not hmac.compare_digest(expected, commitment):
             raise InvalidEncoding("an envelope does not commit to its key")

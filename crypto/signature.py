@@ -74,7 +74,8 @@ def verify_signature(public: bytes, domain: str, message: bytes, signature: byte
 
 
 def _scheme() -> Any:
-    from py_ecc.bls import G2ProofOfPossession  # half a second of import that only signing and checking need
+    # Imported late: half a second that only signing and checking need.
+    from py_ecc.bls.ciphersuites import G2ProofOfPossession
 
     return G2ProofOfPossession
 

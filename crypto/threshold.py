@@ -90,7 +90,7 @@ def check_key(key: ThresholdKey) -> None:
     decrypts correctly; to cheat one needs a multiple of the order of v, which factors N.
     """
     n, t, encryption = key.parties, key.threshold, key.encryption
-    if not (3 <= n and 1 <= t and 2 * t < n and len(key.verification) == n):
+    if not (n >= 3 and t >= 1 and 2 * t < n and len(key.verification) == n):
         raise InvalidKey(f"a key for {n} nodes of which {t} may be corrupt does not have an honest majority")
     if key.kappa < 1 or key.mu < 1 or key.sigma < 1 or math.gcd(key.kappa * key.mu * 4, key.modulus) != 1:
         raise InvalidKey("the key's constants kappa, mu and sigma are not positive units")
@@ -104,7 +104,9 @@ def check_key(key: ThresholdKey) -> None:
         points = range(start, start + t + 1)
         bases = [key.verification[i - 1] for i in points]
         if multi_power(bases, [lagrange(points, i, key.delta) for i in points], encryption.square) != expected:
-            raise InvalidKey(f"the verification keys of nodes {start} to {start + t} do not decrypt the known ciphertext")
+            raise InvalidKey(
+                f"the verification keys of nodes {start} to {start + t} do not decrypt the known ciphertext"
+            )
 
 
 def check_share(key: ThresholdKey, share: KeyShare) -> None:

@@ -82,7 +82,12 @@ def _check_shape(key: ThresholdKey, statement: Statement) -> None:
 
 
 def prove(
-    key: ThresholdKey, group: CommitmentGroup, context: Context, statement: Statement, witness: Witness, entropy: Entropy
+    key: ThresholdKey,
+    group: CommitmentGroup,
+    context: Context,
+    statement: Statement,
+    witness: Witness,
+    entropy: Entropy,
 ) -> Proof:
     """Show that every partial decryption used the share behind the node's verification key."""
     _check_shape(key, statement)
@@ -114,7 +119,9 @@ def verify(key: ThresholdKey, group: CommitmentGroup, context: Context, statemen
         raise InvalidProof("the decryption proof does not verify")
 
 
-def statement_for(key: ThresholdKey, index: int, ciphertexts: Sequence[Integer], partials: Sequence[Integer]) -> Statement:
+def statement_for(
+    key: ThresholdKey, index: int, ciphertexts: Sequence[Integer], partials: Sequence[Integer]
+) -> Statement:
     """The statement that a verifier builds for itself from the ciphertexts it recomputed."""
     statement = Statement(index, tuple(ciphertexts), tuple(partials))
     _check_shape(key, statement)

@@ -55,7 +55,7 @@ class Proof:
 
 
 def _response_bits(parameters: PublicParameters) -> int:
-    return parameters.key.randomness_bits + CHALLENGE_BITS + HIDING_BITS + 1
+    return int(parameters.key.randomness_bits + CHALLENGE_BITS + HIDING_BITS + 1)
 
 
 def _challenge(parameters: PublicParameters, context: Context, statement: Statement, announcement: Integer) -> int:

@@ -33,7 +33,9 @@ class Linear:
 
     def plus(self, other: "Linear", factor: int = 1) -> "Linear":
         """self + factor·other."""
-        return Linear(self.terms + tuple((i, factor * k) for i, k in other.terms), self.constant + factor * other.constant)
+        return Linear(
+            self.terms + tuple((i, factor * k) for i, k in other.terms), self.constant + factor * other.constant
+        )
 
     def value(self, w: Sequence[Integer]) -> Integer:
         """The value at a witness."""
