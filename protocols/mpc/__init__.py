@@ -1,0 +1,1 @@
+"""The secure arithmetic engine: vectors of bounded integers with a public scale."""

@@ -1,0 +1,71 @@
+"""Sign and zero test of a shared integer from shared random bits.
+
+[a < 0]: with r' < 2^(w−1) from shared bits and a high mask, open c = a + 2^(w−1) + r. Then a mod 2^(w−1) follows
+from c' = c mod 2^(w−1) once the bit u = [c' < r'] is known. For u, take a random sign s ∈ {−1, 1}; over the bits
+from the top, e_i = s + r_i − c_i + 3·Σ_{j>i}(r_j ⊕ c_j) is zero exactly at the first difference if s says so, and
+e_last = s − 1 + 3·Σ(r_j ⊕ c_j) decides equality: ∏ e = 0 iff (s = 1 and r' ≤ c') or (s = −1 and r' > c'). The
+product is opened behind a uniform factor: one random bit, independent of a. (Toft; the form MPyC uses.)
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from gmpy2 import invert
+
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON, ZERO_TEST, Opening
+from tacita.protocols.mpc.engine import IntArray
+
+if TYPE_CHECKING:
+    from tacita.protocols.mpc.shared import SharedEngine
+
+
+async def negative(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
+    """Shares of [a < 0] for |a| < 2^(width−1)."""
+    n, p, low = len(a), engine.prime, width - 1
+    bits = await engine.random_bits(n * width)
+    sign = (2 * bits[:n] - 1) % p
+    r = bits[n:].reshape(low, n)  # row i: the bit of weight 2^i
+    weights = np.array([1 << i for i in range(low)], dtype=object)
+    r_low = weights.dot(r) % p if low else np.zeros(n, dtype=object)
+    high, _ = engine.bounded(n, engine.statistical_bits)
+    masked = (a + (1 << low) + r_low + (high << low)) % p
+    opened = await engine.open(masked, Opening(COMPARISON, n, width))
+    c_low = opened & ((1 << low) - 1)
+    c = np.array([(c_low >> i) & 1 for i in range(low)], dtype=object).reshape(low, n)
+    differ = (r + c - 2 * c * r) % p
+    above = np.zeros((low + 1, n), dtype=object)  # row i: Σ over bits above i; the last row of `factors` takes all
+    for i in range(low - 1, -1, -1):
+        above[i] = above[i + 1] + differ[i]
+    factors = np.empty((low + 1, n), dtype=object)
+    factors[:low] = (sign + r - c + 3 * above[1:]) % p
+    factors[low] = (sign - 1 + 3 * above[0]) % p
+    product = await _product(engine, factors)
+    blinded = await engine.multiply(product, engine.uniform(n))
+    zero = (await engine.open(blinded, Opening(BLINDED_PRODUCT, n, 0))) == 0
+    # zero: [r' ≤ c'] = (1 + s)/2; else (1 − s)/2; u = [c' < r'] is the complement.
+    half = (p + 1) // 2
+    u = (1 - np.where(zero, 1, -1).astype(object) * sign) * half % p
+    residue = c_low - r_low + (u << low)
+    return np.asarray((residue - a) * invert(1 << low, p) % p)
+
+
+async def is_zero(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
+    """Shares of [a = 0] for |a| < 2^(width−1): all `width` low bits of the opened mask agree with the mask's."""
+    n, p = len(a), engine.prime
+    r = (await engine.random_bits(n * width)).reshape(width, n)
+    weights = np.array([1 << i for i in range(width)], dtype=object)
+    high, _ = engine.bounded(n, engine.statistical_bits)
+    masked = (a + (1 << (width - 1)) + weights.dot(r) + (high << width)) % p
+    opened = (await engine.open(masked, Opening(ZERO_TEST, n, width))) - (1 << (width - 1))
+    c = np.array([(opened >> i) & 1 for i in range(width)], dtype=object).reshape(width, n)
+    return await _product(engine, (1 - (r + c - 2 * c * r)) % p)
+
+
+async def _product(engine: "SharedEngine", factors: IntArray) -> IntArray:
+    """The product over rows, in ⌈log2 rows⌉ multiplications of whole layers."""
+    while (rows := factors.shape[0]) > 1:
+        half, n = rows // 2, factors.shape[1]
+        left, right = factors[:half].reshape(-1), factors[half : 2 * half].reshape(-1)
+        paired = (await engine.multiply(left, right)).reshape(half, n)
+        factors = np.concatenate([paired, factors[2 * half :]])
+    return np.asarray(factors[0])

@@ -1,0 +1,190 @@
+"""The symbolic dry run: what a program needs, known from public bounds before anything is sent.
+
+`DryRun` executes the program on intervals alone. From its record follow the prime field, the statistical parameter,
+the random bits to prepare, the output layout, the cost, and the exact list of openings that the session may make.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import gmpy2
+
+from tacita.crypto.security import MASK_BITS
+from tacita.protocols.faults import CallerMistake
+from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret, signed_bits
+
+MAX_FIELD_BITS = 288
+DEFAULT_STATISTICAL_BITS = 64
+FLOOR_STATISTICAL_BITS = 40
+
+TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT = "truncation", "comparison", "zero test", "output mask"
+MASKED_KINDS = (TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT)
+RANDOM_BIT, BLINDED_PRODUCT = "random bit", "blinded product"
+UNIFORM_KINDS = (RANDOM_BIT, BLINDED_PRODUCT)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One labelled vector of inputs or outputs: `size` integers at `scale`, each in [lo, hi]."""
+
+    label: str
+    size: int
+    scale: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One masked opening: `count` values whose operand is below 2^(width−1) in magnitude."""
+
+    kind: str
+    count: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the program needs at `info`'s number of parties."""
+
+    info: EngineInfo
+    inputs: tuple[Block, ...]
+    outputs: tuple[Block, ...]
+    openings: tuple[Opening, ...]
+    multiplications: int
+    magnitude_bits: int
+
+    @property
+    def random_bits(self) -> int:
+        """Shared random bits: width − 1 and a sign for a comparison, width for a zero test."""
+        return sum(o.count * o.width for o in self.openings if o.kind in (COMPARISON, ZERO_TEST))
+
+    @property
+    def comparisons(self) -> int:
+        """Values compared, the usual measure of cost."""
+        return sum(o.count for o in self.openings if o.kind in (COMPARISON, ZERO_TEST))
+
+    @property
+    def statistical_bits(self) -> int:
+        """k = 40 + log2 C(m,t) + log2(masked openings), at least 64: the masks of the whole session together
+        hide up to distance 2^−40 even if all but one of the replicated terms are known."""
+        masked = sum(o.count for o in self.openings)
+        needed = FLOOR_STATISTICAL_BITS + math.log2(self.info.ulp) + math.log2(max(masked, 1))
+        return max(DEFAULT_STATISTICAL_BITS, math.ceil(needed))
+
+    @property
+    def prime(self) -> int:
+        """The prime of the field: no operand plus mask wraps around. Raises CallerMistake if it gets too long."""
+        bits = self.magnitude_bits + 2
+        for opening in self.openings:
+            if opening.kind == OUTPUT:
+                bits = max(bits, opening.width + MASK_BITS + self.info.parties.bit_length() + 1)
+            else:
+                bits = max(bits, opening.width + self.statistical_bits + 2)
+        if bits > MAX_FIELD_BITS:
+            raise CallerMistake(
+                f"these terms need a field of {bits} bits, at most {MAX_FIELD_BITS} are supported: "
+                "narrow the bounds, lower the iterations or split the auction"
+            )
+        return field_prime(bits)
+
+
+@lru_cache(maxsize=64)
+def field_prime(bits: int) -> int:
+    """The smallest prime above 2^bits that is 3 mod 4 (so that square roots are one power)."""
+    prime = gmpy2.next_prime(1 << bits)
+    while prime % 4 != 3:
+        prime = gmpy2.next_prime(prime)
+    return int(prime)
+
+
+class DryRun(Engine):
+    """Runs a program without values; `demand()` tells what it did."""
+
+    def __init__(self, info: EngineInfo) -> None:
+        self.info = info
+        self._inputs: list[Block] = []
+        self._outputs: list[Block] = []
+        self._openings: list[Opening] = []
+        self._multiplications = 0
+        self._magnitude = 0
+
+    def demand(self) -> Demand:
+        """The record of the run so far."""
+        return Demand(
+            self.info,
+            tuple(self._inputs),
+            tuple(self._outputs),
+            tuple(self._openings),
+            self._multiplications,
+            self._magnitude,
+        )
+
+    async def from_cipher(self, label: str, size: int, scale: int, lo: int, hi: int) -> Secret:
+        self._inputs.append(Block(label, size, scale, lo, hi))
+        return Secret(self, None, size, scale, lo, hi)
+
+    async def to_cipher(self, label: str, a: Secret) -> None:
+        self._outputs.append(Block(label, a.size, a.scale, a.lo, a.hi))
+        self._openings.append(Opening(OUTPUT, a.size, (a.hi - a.lo).bit_length()))
+
+    def _public(self, values: IntArray) -> None:
+        return None
+
+    def _add(self, a: None, b: None) -> None:
+        return None
+
+    def _add_public(self, a: None, values: IntArray) -> None:
+        return None
+
+    def _mul_public(self, a: None, values: IntArray) -> None:
+        return None
+
+    def _take(self, a: None, index: Index) -> None:
+        return None
+
+    def _concat(self, parts: list[None]) -> None:
+        return None
+
+    def _group_sum(self, a: None, group: Index, count: int) -> None:
+        return None
+
+    def _matvec(self, matrix: IntArray, a: None) -> None:
+        return None
+
+    async def mul(self, a: Secret, b: Secret) -> Secret:
+        self._multiplications += a.size
+        return await super().mul(a, b)
+
+    async def _mul(self, a: None, b: None, lo: int, hi: int) -> None:
+        self._magnitude = max(self._magnitude, lo.bit_length(), hi.bit_length())
+
+    async def _dot(self, a: None, b: None, group: Index, count: int, lo: int, hi: int) -> None:
+        self._multiplications += count
+        self._magnitude = max(self._magnitude, lo.bit_length(), hi.bit_length())
+
+    async def trunc(self, a: Secret, bits: int) -> Secret:
+        if bits and a.size:
+            self._openings.append(Opening(TRUNCATION, a.size, signed_bits(a.lo, a.hi)))
+        return await super().trunc(a, bits)
+
+    async def negative(self, a: Secret) -> Secret:
+        if a.lo < 0 <= a.hi:
+            self._openings.append(Opening(COMPARISON, a.size, signed_bits(a.lo, a.hi)))
+        return await super().negative(a)
+
+    async def is_zero(self, a: Secret) -> Secret:
+        if a.lo <= 0 <= a.hi:
+            self._openings.append(Opening(ZERO_TEST, a.size, signed_bits(a.lo, a.hi)))
+        return await super().is_zero(a)
+
+    async def _trunc(self, a: None, bits: int, width: int) -> None:
+        return None
+
+    async def _negative(self, a: None, width: int) -> None:
+        return None
+
+    async def _is_zero(self, a: None, width: int) -> None:
+        return None
+

@@ -1,0 +1,271 @@
+"""SharedEngine: vectors as Shamir shares of degree t over a prime field, computed by m nodes.
+
+Linear operations are local. A product of two shares has degree 2t; `_reshare` brings it back to t: every dealer
+shares its product anew on a line through t values that it has in common with t peers by pairwise keys, so only
+m − 1 − t messages leave a dealer. No sharing of degree 2t is ever opened. Every opening goes to all nodes and must
+lie on one polynomial of degree t. Randomness that nobody knows comes from replicated keys (PRSS). Kernels are
+secure against passive corruption of t < m/2 nodes; the checks of openings catch faults, not all attacks.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from gmpy2 import mpz, powmod_base_list
+
+from tacita.crypto.integers import Integer
+from tacita.crypto.shamir import coefficients_at, share
+from tacita.crypto.entropy import Entropy
+from tacita.protocols.faults import InconsistentOpening, MachineFault
+from tacita.protocols.mpc import comparison
+from tacita.protocols.mpc.demand import OUTPUT, RANDOM_BIT, TRUNCATION, Demand, Opening
+from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret
+from tacita.protocols.mpc.runtime import SessionRuntime
+
+BIT_BLOCK = 1 << 14
+"""Random bits are made in blocks of this many."""
+
+
+@dataclass(frozen=True)
+class EngineKeys:
+    """Keys of one session of one node, 32 bytes each."""
+
+    replicated: Mapping[tuple[int, ...], bytes] = field(repr=False)
+    """PRSS: one per subset of m − t nodes (0-based, sorted) that this node is in."""
+    pairwise: Mapping[int, bytes] = field(repr=False)
+    """One per peer."""
+
+
+def replicated_subsets(parties: int, threshold: int) -> list[tuple[int, ...]]:
+    """The subsets of m − t nodes that share a PRSS key."""
+    return list(combinations(range(parties), parties - threshold))
+
+
+class SharedEngine(Engine):
+    """One node's engine for one session.
+
+    `inputs` are this node's shares {label: integers}; `masks` are the r_i of this node for every output value
+    {label: integers}; `opened` collects b = a − lo + Σ r_i per output label, the only values that leave.
+    """
+
+    def __init__(
+        self,
+        runtime: SessionRuntime,
+        demand: Demand,
+        keys: EngineKeys,
+        inputs: Mapping[str, Sequence[int]],
+        masks: Mapping[str, Sequence[int]],
+        entropy: Entropy,
+    ) -> None:
+        m, t = demand.info.parties, demand.info.corrupt_max
+        self.info = EngineInfo("mpyc-shamir", "passive", m, t)
+        self.prime, self.statistical_bits = mpz(demand.prime), demand.statistical_bits
+        self.width = (demand.prime.bit_length() + 7) // 8
+        self.me, self.m, self.t = runtime.pid, m, t
+        self.opened: dict[str, list[int]] = {}
+        self.ledger: list[Opening] = []
+        self._runtime, self._keys, self._inputs, self._masks, self._entropy = runtime, keys, inputs, masks, entropy
+        self._blocks = {block.label: block for block in demand.outputs}
+        self._bits_left, self._bits = demand.random_bits, np.zeros(0, dtype=object)
+        p = int(self.prime)
+        outside = {s: [j + 1 for j in range(m) if j not in s] for s in keys.replicated}
+        self._weights = {s: mpz(coefficients_at([0, *out], self.me + 1, p)[0]) for s, out in outside.items()}
+        self._recombine = [mpz(x) for x in coefficients_at(range(1, t + 2), 0, p)]
+        self._check = {j: [mpz(x) for x in coefficients_at(range(1, t + 2), j + 1, p)] for j in range(t + 1, m)}
+        self._degree_2t = [mpz(x) for x in coefficients_at(range(1, 2 * t + 2), 0, p)]
+        self._helpers = {i: [(i - 1 - k) % m for k in range(t)] for i in range(2 * t + 1)}
+        self._lines: dict[int, list[Integer]] = {}
+        if self.me <= 2 * t:
+            points = [0] + [j + 1 for j in self._helpers[self.me]]
+            targets = [j for j in range(m) if j not in self._helpers[self.me]]
+            self._lines = {j: [mpz(x) for x in coefficients_at(points, j + 1, p)] for j in targets}
+
+    # ---- boundary ---------------------------------------------------------------------------------------------
+
+    async def from_cipher(self, label: str, size: int, scale: int, lo: int, hi: int) -> Secret:
+        shares = self._vector(self._inputs[label])
+        if len(shares) != size:
+            raise MachineFault(f"this node holds {len(shares)} shares of '{label}' where {size} are needed")
+        return Secret(self, shares, size, scale, lo, hi)
+
+    async def to_cipher(self, label: str, a: Secret) -> None:
+        """Share every node's mask r_i, then open b = a − lo + Σ r_i: uniform up to 2^−80 whatever a is."""
+        lo, masks = self._blocks[label].lo, self._masks[label]
+        p, m, t = int(self.prime), self.m, self.t
+        dealt = [share(int(r), p, t, m, self._entropy) for r in masks]
+        total = self._vector([row[self.me] for row in dealt])
+        self._runtime.step()
+        size = self.width * a.size
+        peers = [j for j in range(m) if j != self.me]
+        outgoing = {j: self._encode([row[j] for row in dealt]) for j in peers}
+        for data in (await self._runtime.exchange(outgoing, dict.fromkeys(peers, size))).values():
+            total = (total + self._decode(data)) % self.prime
+        shifted = self._add_public(a.payload, np.full(a.size, -lo, dtype=object))
+        values = await self.open(self._add(shifted, total), Opening(OUTPUT, a.size, (a.hi - lo).bit_length()))
+        self.opened[label] = [int(x) for x in values]
+
+    # ---- local ------------------------------------------------------------------------------------------------
+
+    def _public(self, values: IntArray) -> IntArray:
+        return values % self.prime
+
+    def _add(self, a: IntArray, b: IntArray) -> IntArray:
+        return (a + b) % self.prime
+
+    def _add_public(self, a: IntArray, values: IntArray) -> IntArray:
+        return (a + values) % self.prime
+
+    def _mul_public(self, a: IntArray, values: IntArray) -> IntArray:
+        return a * values % self.prime
+
+    def _take(self, a: IntArray, index: Index) -> IntArray:
+        return a[index]
+
+    def _concat(self, parts: list[IntArray]) -> IntArray:
+        return np.concatenate(parts)
+
+    def _group_sum(self, a: IntArray, group: Index, count: int) -> IntArray:
+        result = np.zeros(count, dtype=object)
+        np.add.at(result, group, a)
+        return result % self.prime
+
+    def _matvec(self, matrix: IntArray, a: IntArray) -> IntArray:
+        return np.asarray(matrix.dot(a)) % self.prime
+
+    # ---- with communication -----------------------------------------------------------------------------------
+
+    async def _mul(self, a: IntArray, b: IntArray, lo: int, hi: int) -> IntArray:
+        return await self.multiply(a, b)
+
+    async def _dot(self, a: IntArray, b: IntArray, group: Index, count: int, lo: int, hi: int) -> IntArray:
+        return await self._reshare(self._group_sum(a * b, group, count))
+
+    async def _trunc(self, a: IntArray, bits: int, width: int) -> IntArray:
+        """Open v + 2^(w−1) + r with r = Σ r_S; subtract the shared Σ (r_S >> bits): no random bits needed."""
+        each = self.statistical_bits + width - math.floor(math.log2(self.info.ulp))
+        mask, shifted = self.bounded(len(a), each, bits)
+        opened = await self.open((a + mask + (1 << (width - 1))) % self.prime, Opening(TRUNCATION, len(a), width))
+        offset = (1 << (width - 1) >> bits) + self.info.ulp // 2
+        return ((opened >> bits) - shifted - offset) % self.prime
+
+    async def _negative(self, a: IntArray, width: int) -> IntArray:
+        return await comparison.negative(self, a, width)
+
+    async def _is_zero(self, a: IntArray, width: int) -> IntArray:
+        return await comparison.is_zero(self, a, width)
+
+    async def multiply(self, a: IntArray, b: IntArray) -> IntArray:
+        """Shares of the elementwise product."""
+        return await self._reshare(a * b % self.prime)
+
+    async def open(self, a: IntArray, entry: Opening) -> IntArray:
+        """Send this node's shares to all, take all m, check that they lie on one polynomial, return the values."""
+        self.ledger.append(entry)
+        self._runtime.step()
+        data, peers = self._encode(a), [j for j in range(self.m) if j != self.me]
+        received = await self._runtime.exchange(dict.fromkeys(peers, data), dict.fromkeys(peers, len(data)))
+        shares = {j: self._decode(received[j]) if j != self.me else a for j in range(self.m)}
+        for j, row in self._check.items():
+            if np.any(sum(c * shares[i] for i, c in enumerate(row)) % self.prime != shares[j] % self.prime):
+                suspects = tuple(f"node {k + 1}" for k in peers)
+                raise InconsistentOpening(suspects, "the shares of an opening do not fit together; run again")
+        return np.asarray(sum(c * shares[i] for i, c in enumerate(self._recombine)) % self.prime)
+
+    async def _reshare(self, products: IntArray) -> IntArray:
+        """Degree 2t → t. Dealer i's line passes through its product at 0 and the pairwise values of its helpers."""
+        step, size = self._runtime.step(), self.width * len(products)
+        outgoing, mine = {}, None
+        if self._lines:
+            known = [products] + [self._pairwise(j, self.me, step, len(products)) for j in self._helpers[self.me]]
+            for target, line in self._lines.items():
+                value = sum(c * v for c, v in zip(line, known, strict=True)) % self.prime
+                if target == self.me:
+                    mine = value
+                else:
+                    outgoing[target] = self._encode(value)
+        dealers = [i for i in self._helpers if i != self.me]
+        senders = [i for i in dealers if self.me not in self._helpers[i]]
+        received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, size))
+        total = mpz(0) if mine is None else self._degree_2t[self.me] * mine
+        for i in dealers:
+            line = self._decode(received[i]) if i in received else self._pairwise(i, i, step, len(products))
+            total = total + self._degree_2t[i] * line
+        return np.asarray(total % self.prime)
+
+    # ---- randomness -------------------------------------------------------------------------------------------
+
+    def uniform(self, count: int) -> IntArray:
+        """Shares of uniform field elements that nobody knows."""
+        step = self._runtime.step()
+        parts = [self._weights[s] * self._stream(k, f"uniform/{step}", count, 0) for s, k in self._keys.replicated.items()]
+        return np.asarray(sum(parts) % self.prime)
+
+    def bounded(self, count: int, bits: int, shift: int = 0) -> tuple[IntArray, IntArray]:
+        """Shares of r = Σ_S r_S and of Σ_S (r_S >> shift), every r_S uniform below 2^bits."""
+        step = self._runtime.step()
+        whole = shifted = mpz(0)
+        for subset, key in self._keys.replicated.items():
+            values = self._stream(key, f"bounded/{step}", count, bits)
+            whole = whole + self._weights[subset] * values
+            shifted = shifted + self._weights[subset] * (values >> shift)
+        return np.asarray(whole % self.prime), np.asarray(shifted % self.prime)
+
+    async def random_bits(self, count: int) -> IntArray:
+        """Shares of uniform bits from the pool, which grows in blocks up to what the program demands."""
+        parts = [self._bits]
+        while sum(len(part) for part in parts) < count:
+            block = min(self._bits_left, max(BIT_BLOCK, count))
+            if block == 0:
+                raise AssertionError("the program uses more random bits than its dry run announced")
+            self._bits_left -= block
+            parts.append(await self._make_bits(block))
+        pool = np.concatenate(parts)
+        self._bits = pool[count:]
+        return pool[:count]
+
+    async def _make_bits(self, count: int) -> IntArray:
+        """(r/√(r²) + 1)/2 for an opened square of a uniform r: the sign of the root is the bit."""
+        r = self.uniform(count)
+        squares = await self.open(await self.multiply(r, r), Opening(RANDOM_BIT, count, 0))
+        if np.any(squares == 0):
+            raise InconsistentOpening((), "a random square is zero; run again")
+        # For p = 3 mod 4 and a square s, s^((p−3)/4) squares to s^((p−3)/2) = 1/s.
+        roots = _objects(powmod_base_list(list(squares), (self.prime - 3) // 4, self.prime))
+        return (r * roots + 1) * ((self.prime + 1) // 2) % self.prime
+
+    def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> IntArray:
+        return self._stream(self._keys.pairwise[peer], f"reshare/{dealer}/{step}", count, 0)
+
+    def _stream(self, key: bytes, label: str, count: int, bits: int) -> IntArray:
+        """`count` pseudorandom integers below 2^bits, or below the prime for bits = 0; the label holds the step."""
+        derived = hashlib.sha256(key + f"tacita/prf/{label}/{bits}/{count}".encode()).digest()
+        size = (bits + 7) // 8 if bits else self.width + 8
+        cipher = Cipher(algorithms.AES(derived[:16]), modes.CTR(derived[16:]))
+        data = cipher.encryptor().update(bytes(size * count))
+        decode = int.from_bytes
+        values = _objects([mpz(decode(data[i : i + size], "little")) for i in range(0, len(data), size)])
+        return values & mpz((1 << bits) - 1) if bits else values % self.prime
+
+    # ---- codec ------------------------------------------------------------------------------------------------
+
+    def _vector(self, values: Sequence[int]) -> IntArray:
+        return _objects([mpz(x) for x in values])
+
+    def _encode(self, values: Sequence[Integer] | IntArray) -> bytes:
+        return b"".join([int(x).to_bytes(self.width, "little") for x in values])
+
+    def _decode(self, data: bytes) -> IntArray:
+        width, decode = self.width, int.from_bytes
+        values = [mpz(decode(data[i : i + width], "little")) for i in range(0, len(data), width)]
+        if values and max(values) >= self.prime:
+            raise MachineFault("an engine message holds a value outside the field; the session ends")
+        return _objects(values)
+
+
+def _objects(values: Sequence[Integer]) -> IntArray:
+    """A vector of big integers; np.array would inspect every element and takes five times as long."""
+    return np.fromiter(values, dtype=object, count=len(values))
