@@ -61,6 +61,10 @@ class ClearEngine(Engine):
         np.add.at(result, group, a)
         return result
 
+    def _prefix_sum(self, a: IntArray, starts: Index) -> IntArray:
+        running = np.cumsum(a)
+        return running - running[starts] + a[starts]
+
     def _matvec(self, matrix: IntArray, a: IntArray) -> IntArray:
         return np.asarray(matrix.dot(a))
 

@@ -150,6 +150,9 @@ class DryRun(Engine):
     def _group_sum(self, a: None, group: Index, count: int) -> None:
         return None
 
+    def _prefix_sum(self, a: None, starts: Index) -> None:
+        return None
+
     def _matvec(self, matrix: IntArray, a: None) -> None:
         return None
 
@@ -187,4 +190,3 @@ class DryRun(Engine):
 
     async def _is_zero(self, a: None, width: int) -> None:
         return None
-

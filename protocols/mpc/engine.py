@@ -29,7 +29,7 @@ IntArray = NDArray[Any]
 def fixed(value: Any, scale: int) -> IntArray:
     """Round real numbers to integers at `scale` fractional bits, as a vector."""
     flat = np.atleast_1d(np.asarray(value, dtype=object)).reshape(-1)
-    return np.array([round(x * (1 << scale)) for x in flat] or [], dtype=object)
+    return np.fromiter((round(x * (1 << scale)) for x in flat), dtype=object, count=len(flat))
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,15 @@ class Secret:
         return self.engine.mul_public(self, factor)
 
     __rmul__ = __mul__
+
+    def times(self, factor: "int | IntArray", scale: int) -> "Secret":
+        """Times public integers that stand for reals at `scale`; the scales add up."""
+        product = self.engine.mul_public(self, factor)
+        return product.as_scale(self.scale + scale)
+
+    def halved(self) -> "Secret":
+        """Half of every value, exactly: one more fractional bit."""
+        return self.as_scale(self.scale + 1)
 
     def __getitem__(self, index: "Index | slice | Sequence[int]") -> "Secret":
         return self.engine.take(self, index)
@@ -148,6 +157,13 @@ class Engine(ABC):
         lo = a.lo * (most if a.lo < 0 else least)
         hi = a.hi * (most if a.hi > 0 else least)
         return Secret(self, self._group_sum(a.payload, group, count), count, a.scale, lo, hi)
+
+    def prefix_sum(self, a: Secret, group: Index) -> Secret:
+        """Running sums within groups: result_i = Σ a_j over j ≤ i with group_j = group_i. Groups are contiguous."""
+        longest = int(np.bincount(group).max()) if a.size else 0
+        starts = np.searchsorted(group, group)
+        payload = self._prefix_sum(a.payload, starts)
+        return Secret(self, payload, a.size, a.scale, min(a.lo, a.lo * longest), max(a.hi, a.hi * longest))
 
     def matvec(self, matrix: IntArray, a: Secret, scale: int) -> Secret:
         """Public integer matrix (at `scale`) times vector; the result's scale is the sum of both."""
@@ -265,7 +281,8 @@ class Engine(ABC):
             y, error = self.within(y, 0, most), error * error
         # 1/a = y·2^(a.scale − shift), brought to the target scale.
         drop = shift - a.scale + scale - target
-        return await self.trunc(y.as_scale(target + drop), drop) if drop > 0 else y.as_scale(target + drop) * (1 << -drop)
+        result = y.as_scale(target + drop)
+        return await self.trunc(result, drop) if drop > 0 else result.rescaled(target)
 
     # ---- boundary ---------------------------------------------------------------------------------------------
 
@@ -296,6 +313,8 @@ class Engine(ABC):
     def _concat(self, parts: list[Payload]) -> Payload: ...
     @abstractmethod
     def _group_sum(self, a: Payload, group: Index, count: int) -> Payload: ...
+    @abstractmethod
+    def _prefix_sum(self, a: Payload, starts: Index) -> Payload: ...
     @abstractmethod
     def _matvec(self, matrix: IntArray, a: Payload) -> Payload: ...
     def _within(self, a: Payload, lo: int, hi: int) -> Payload:

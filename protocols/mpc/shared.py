@@ -17,9 +17,9 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from gmpy2 import mpz, powmod_base_list
 
+from tacita.crypto.entropy import Entropy
 from tacita.crypto.integers import Integer
 from tacita.crypto.shamir import coefficients_at, share
-from tacita.crypto.entropy import Entropy
 from tacita.protocols.faults import InconsistentOpening, MachineFault
 from tacita.protocols.mpc import comparison
 from tacita.protocols.mpc.demand import OUTPUT, RANDOM_BIT, TRUNCATION, Demand, Opening
@@ -133,6 +133,10 @@ class SharedEngine(Engine):
         np.add.at(result, group, a)
         return result % self.prime
 
+    def _prefix_sum(self, a: IntArray, starts: Index) -> IntArray:
+        running = np.cumsum(a)
+        return (running - running[starts] + a[starts]) % self.prime
+
     def _matvec(self, matrix: IntArray, a: IntArray) -> IntArray:
         return np.asarray(matrix.dot(a)) % self.prime
 
@@ -201,7 +205,9 @@ class SharedEngine(Engine):
     def uniform(self, count: int) -> IntArray:
         """Shares of uniform field elements that nobody knows."""
         step = self._runtime.step()
-        parts = [self._weights[s] * self._stream(k, f"uniform/{step}", count, 0) for s, k in self._keys.replicated.items()]
+        parts = [
+            self._weights[s] * self._stream(k, f"uniform/{step}", count, 0) for s, k in self._keys.replicated.items()
+        ]
         return np.asarray(sum(parts) % self.prime)
 
     def bounded(self, count: int, bits: int, shift: int = 0) -> tuple[IntArray, IntArray]:

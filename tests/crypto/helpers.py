@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,16 @@ from tacita.crypto.transcript import Context
 
 REFUSED = (InvalidProof, InvalidEncoding, InvalidCiphertext)
 """What a verifier may raise on bytes of a peer; anything else is our own bug."""
+
+
+def refuses(check: Callable[..., object], *arguments: object, errors: Any = REFUSED) -> bool:
+    """True iff check(*arguments) raises one of the errors; every other exception passes through."""
+    try:
+        check(*arguments)
+    except errors:
+        return True
+    return False
+
 
 INSECURE_KEY = Path(__file__).parent.parent / "vectors" / "insecure_key.json"
 
