@@ -58,6 +58,7 @@ class Relations:
     def __init__(self) -> None:
         self._bits: list[int] = []
         self._quadratics: list[Quadratic] = []
+        self._derived: list[tuple[Quadratic, int]] = []
         self._squares: list[tuple[Quadratic, int]] = []
 
     def integer(self, magnitude: int) -> Linear:
@@ -68,6 +69,14 @@ class Relations:
     def equal_zero(self, quadratic: Quadratic) -> None:
         """Require F(w) = 0."""
         self._quadratics.append(quadratic)
+
+    def derived(self, quadratic: Quadratic, magnitude: int) -> Linear:
+        """Add a witness integer that equals F(w), so that F can stand inside another quadratic."""
+        result = self.integer(magnitude)
+        linear = (*quadratic.linear, (len(self._bits) - 1, -1))
+        self._quadratics.append(Quadratic(quadratic.products, linear, quadratic.constant))
+        self._derived.append((quadratic, len(self._bits) - 1))
+        return result
 
     def nonnegative(self, quadratic: Quadratic, maximum: int) -> None:
         """Require F(w) ≥ 0, where F(w) ≤ maximum for an honest witness."""
@@ -97,13 +106,15 @@ class Relations:
         commitments: Sequence[Integer],
         entropy: Entropy,
     ) -> Witness:
-        """Complete {index: value} with the three squares of every inequality.
+        """Complete {index: value} with the derived integers and the three squares of every inequality.
 
         Raises RangeViolation if an inequality does not hold for these values: nothing can be proven then.
         """
         w: list[Integer] = [mpz(0)] * len(self._bits)
         for index, value in values.items():
             w[index] = mpz(value)
+        for quadratic, index in self._derived:
+            w[index] = quadratic.value(w)
         for quadratic, first in self._squares:
             value = quadratic.value(w)
             if value < 0:

@@ -32,7 +32,7 @@ from procurement import (
 
 VOIDED = "lowest valid bid voided by the city"
 ALONE = "one valid bid"
-WANTED = {BELOW: 5, TIE: 5, REPEATED: 6, NO_PRICE: 4, NO_WINNER: 4, ABOVE: 1, VOIDED: 4, ALONE: 3}
+WANTED = {BELOW: 5, TIE: 5, REPEATED: 6, NO_PRICE: 4, NO_WINNER: 4, ABOVE: 1, VOIDED: 4, ALONE: 4}
 ORDINARY_PER_YEAR = 2
 
 

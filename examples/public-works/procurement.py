@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 COLUMNS = (
-    "pid date bidder uneditedbidder reserveprice minprice bid winner bidresult bidresult_details "
-    "projecttitle projectdetails"
-).split()
+    *("pid", "date", "bidder", "uneditedbidder", "reserveprice", "minprice", "bid"),
+    *("winner", "bidresult", "bidresult_details", "projecttitle", "projectdetails"),
+)
 VOID = "4"
 
 NO_PRICE = "no bid recorded"
@@ -138,7 +138,12 @@ def row_to_auction(row: dict[str, str], where: str) -> Auction:
     if won and price is None:
         raise DataError(f"{where}: the winning row has no bid; write its price or set winner to 0.")
     bid = Bid(
-        row["bidder"], row["uneditedbidder"], price, won, row["bidresult"] == VOID, " ".join(row["bidresult_details"].split())
+        row["bidder"],
+        row["uneditedbidder"],
+        price,
+        won,
+        row["bidresult"] == VOID,
+        " ".join(row["bidresult_details"].split()),
     )
     title = " - ".join(part for part in (row["projecttitle"], row["projectdetails"]) if part)
     return Auction(row["pid"], row["date"], title, reserve, minimum, (bid,))

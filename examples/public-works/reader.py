@@ -125,7 +125,9 @@ def write_case(case: Case, folder: Path) -> None:
 def summary(case: Case, read: int) -> str:
     """What was written and what was left out, in counts."""
     rows = inputs_rows(case)
-    lines = [f"{read} auctions read, {len(case.slots)} slots, {len(rows)} bids of {len({row[0] for row in rows})} firms"]
+    lines = [
+        f"{read} auctions read, {len(case.slots)} slots, {len(rows)} bids of {len({row[0] for row in rows})} firms"
+    ]
     counts = Counter((line.what, line.reason) for line in case.left_out)
     lines += [f"  left out: {count:4d} {what}: {reason}" for (what, reason), count in sorted(counts.items())]
     return "\n".join(lines)

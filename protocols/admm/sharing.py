@@ -19,7 +19,7 @@ from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.mpc.engine import Engine, Index, Secret
 
 RELAXATION = 1.6
-COARSE_BITS = 12
+COARSE_BITS = 16
 """Low bits that the comparisons of all but the last iteration ignore."""
 
 Report = Callable[[int, int], None]
@@ -63,8 +63,7 @@ async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, rep
         relaxed = times(total, RELAXATION / members) + times(y_mean, 1 - RELAXATION)
         supply = times(u, gain) + times(total, RELAXATION * gain / members)
         supply = supply + times(y_mean, (1 - RELAXATION) * gain)
-        both = await engine.trunc(engine.concat([mean, relaxed, supply]), FRACTION)
-        x_mean, relaxed, supply = (both[i * market.slots : (i + 1) * market.slots] for i in range(3))
+        x_mean, relaxed, supply = await engine.trunc_each([mean, relaxed, supply], FRACTION)
         y_mean = await engine.clip(supply - offset, zero, cap, coarse)
         u = u + relaxed - y_mean
         report(k + 1, iterations)

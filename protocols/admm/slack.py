@@ -150,33 +150,29 @@ class Stack:
         k = np.tile(np.array(market.cost_quadratic), self.copies)
         p = np.tile(np.array(market.cost_linear), self.copies)
         y = r[1].times(market.constant(supply / (supply + k)), FRACTION) - fixed(p / (supply + k), 2 * FRACTION + 2)
-        slacks = [part.rescaled(2 * FRACTION + 2) for part in r[2:] if part.size]
-        inner = await engine.trunc(engine.concat([x, y, *slacks]), FRACTION + 2)
-        upper = engine.concat([self.maximum, self._public_maxima()])
-        lower = engine.concat([self.minimum, engine.zeros(upper.size - self.minimum.size, FRACTION)])
-        clipped = await engine.clip(inner, lower, upper, coarse)
-        first = self._parts(clipped)
+        arguments = [x, y, *(part.rescaled(2 * FRACTION + 2) for part in r[2:])]
+        inner = await engine.trunc_each(arguments, FRACTION + 2)
+        zeros = [engine.zeros(part.size, FRACTION) for part in arguments[1:]]
+        first = await engine.clip_each(inner, [self.minimum, *zeros], [self.maximum, *self._public_maxima()], coarse)
         # 2. block 2: multipliers and projection
         change = self._multipliers(State(*first, z.slots, z.budgets, z.caps))
+        # (1 − α)·z + α·z₁, written so that the interval of z shrinks by |1 − α| in every iteration.
         alpha = market.constant(RELAXATION)[0]
         change = [part.times(alpha, FRACTION) for part in change]
         moved = [
-            a.rescaled(2 * FRACTION) + (b - a).times(alpha, FRACTION)
+            a.times((1 << FRACTION) - alpha, FRACTION) + b.times(alpha, FRACTION)
             for a, b in zip((z.x, z.y, z.s, z.q), first, strict=True)
         ]
         return await self._move(z, [m.rescaled(3 * FRACTION) for m in moved], change, True), first[0]
 
-    def _public_maxima(self) -> Secret:
-        slots, market = self.copies, self.market
-        parts = [np.tile(market.caps, slots), np.full(self.budget.size, market.largest * market.slots, dtype=object)]
-        if self.has_caps:
-            parts.append(np.tile(np.array(market.cumulative, dtype=object), slots))
-        return self.engine.public(np.concatenate(parts), FRACTION)
-
-    def _parts(self, joined: Secret) -> tuple[Secret, Secret, Secret, Secret]:
-        sizes = np.cumsum([0, len(self.piece), self.copies * self.market.slots, self.budget.size, self.cumulative.size])
-        x, y, s, q = (joined[int(a) : int(b)] for a, b in zip(sizes, sizes[1:], strict=False))
-        return x, y, s, q
+    def _public_maxima(self) -> list[Secret]:
+        """Upper ends of y, s and q."""
+        market, copies = self.market, self.copies
+        budgets = np.full(self.budget.size, market.largest * market.slots, dtype=object)
+        rows = [np.tile(market.caps, copies), budgets]
+        rows.append(np.tile(np.array(market.cumulative or (), dtype=object), copies))
+        empty = self.engine.zeros(0, FRACTION)
+        return [self.engine.public(row, FRACTION) if len(row) else empty for row in rows]
 
     def _multipliers(self, z: State) -> list[Secret]:
         """(A W⁻¹ Aᵀ)⁻¹ (A z − c)/ρ at scale 2f: parts slots, budgets, caps over all copies."""
@@ -221,17 +217,15 @@ class Stack:
     async def _move(self, z: State, target: list[Secret], change: list[Secret], update: bool) -> State:
         """z ← target − W⁻¹ Aᵀ Δμ and, if `update`, μ' ← μ' + Δμ': one truncation for everything."""
         engine, scale = self.engine, target[0].scale + 2
-        moved = [t.rescaled(scale) - u for t, u in zip(target, self._spread(*change), strict=True) if t.size]
-        if update:
-            moved += [part.rescaled(scale) for part in change if part.size]
-        joined = await engine.trunc(engine.concat(moved), scale - FRACTION)
-        x, y, s, q = self._parts(joined)
-        if not update:
-            return State(x, y, s, q, z.slots, z.budgets, z.caps)
-        rest = joined[x.size + y.size + s.size + q.size :]
-        slots, budgets = rest[: z.slots.size], rest[z.slots.size : z.slots.size + z.budgets.size]
-        caps = rest[slots.size + budgets.size :]
-        return State(x, y, s, q, z.slots + slots, z.budgets + budgets, z.caps + caps)
+        moved = [t.rescaled(scale) - u for t, u in zip(target, self._spread(*change), strict=True)]
+        steps = [part.rescaled(scale) for part in change] if update else []
+        x, y, s, q, *steps = await engine.trunc_each([*moved, *steps], scale - FRACTION)
+        slots, budgets, caps = (
+            (a + b for a, b in zip((z.slots, z.budgets, z.caps), steps, strict=True))
+            if update
+            else (z.slots, z.budgets, z.caps)
+        )
+        return State(x, y, s, q, slots, budgets, caps)
 
     async def run(self, z: State, iterations: int, report: Report) -> tuple[State, Secret]:
         """A fixed number of iterations; the last one compares at full precision. Returns the state and x."""

@@ -217,6 +217,16 @@ class Engine(ABC):
         payload = await self._trunc(a.payload, bits, signed_bits(a.lo, a.hi))
         return Secret(self, payload, a.size, a.scale - bits, lo, hi)
 
+    async def trunc_each(self, parts: Sequence[Secret], bits: int) -> list[Secret]:
+        """`trunc` of several vectors in one round; each keeps the public interval of its own."""
+        joined = await self.trunc(self.concat(parts), bits)
+        ulp, results, start = self.info.ulp, [], 0
+        for part in parts:
+            lo, hi = (part.lo >> bits) - ulp // 2, (part.hi >> bits) + ulp - ulp // 2
+            results.append(self.within(joined[start : start + part.size], lo, hi))
+            start += part.size
+        return results
+
     async def negative(self, a: Secret) -> Secret:
         """The bit [a < 0]."""
         if a.hi < 0 or a.lo >= 0:
@@ -250,7 +260,18 @@ class Engine(ABC):
         moved = await self.mul(bit, both)
         clipped = a - moved[: a.size] + moved[a.size :]
         slack = (self.info.ulp + 2) << coarse if coarse else 0
-        return self.within(clipped, min(lo.lo, hi.lo) - slack, max(hi.hi, lo.hi) + slack)
+        return self.within(clipped, lo.lo - slack, hi.hi + slack)
+
+    async def clip_each(
+        self, parts: Sequence[Secret], lower: Sequence[Secret], upper: Sequence[Secret], coarse: int = 0
+    ) -> list[Secret]:
+        """`clip` of several vectors in one batch; each keeps the public interval of its own."""
+        joined = await self.clip(self.concat(parts), self.concat(lower), self.concat(upper), coarse)
+        slack, results, start = ((self.info.ulp + 2) << coarse) if coarse else 0, [], 0
+        for part, lo, hi in zip(parts, lower, upper, strict=True):
+            results.append(self.within(joined[start : start + part.size], lo.lo - slack, hi.hi + slack))
+            start += part.size
+        return results
 
     async def minimum(self, a: Secret, b: Secret) -> Secret:
         """The smaller of two, elementwise."""
@@ -294,7 +315,7 @@ class Engine(ABC):
     async def to_cipher(self, label: str, a: Secret) -> None:
         """Hand `a` to the release as ciphertexts under the name `label`."""
 
-    async def verify(self) -> None:
+    async def verify(self) -> None:  # noqa: B027 - optional for engines
         """Barrier: everything multiplied so far is consistent (nothing to do in passive engines)."""
 
     # ---- what an engine implements ----------------------------------------------------------------------------

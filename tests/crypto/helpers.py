@@ -171,3 +171,31 @@ def range_instance(
         commitments = [quadratic.CommitmentLink(group.commit(values, openings[0]), pairs)]
     witness = relations.witness(dict(enumerate(values)), [r for _, r in encrypted], openings, entropy)
     return RangeInstance(relations.statement(links, commitments), witness, tuple(values))
+
+
+PRODUCT = quadratic.Quadratic(products=((0, 1, 1),), linear=((2, -1),))
+"""w_0·w_1 − w_2 = 0."""
+
+
+def product_instance(
+    parameters: PublicParameters,
+    entropy: Entropy,
+    *,
+    x: int | None = None,
+    y: int | None = None,
+    z: int | None = None,
+) -> tuple[quadratic.Statement, quadratic.Witness]:
+    """Three ciphertexts of x, y, x·y; one commitment to (y, x) under the generators (0, 2)."""
+    key, group = parameters.key, parameters.group
+    x = signed_below(entropy, 1 << 40) if x is None else x
+    y = signed_below(entropy, 1 << 40) if y is None else y
+    values = (x, y, x * y if z is None else z)
+    encrypted = [key.encrypt(value, entropy) for value in values]
+    links = tuple(
+        quadratic.PaillierLink(c * key.with_plaintext(9) % key.square, ((i, 1),), 9, key.randomness_bits)
+        for i, (c, _) in enumerate(encrypted)
+    )
+    opening = random_bits(entropy, group.randomness_bits)
+    external = quadratic.CommitmentLink(group.commit([y, 0, x], opening), ((0, 1), (2, 0)))
+    statement = quadratic.Statement((40, 40, 80), (PRODUCT,), links, (external,))
+    return statement, quadratic.Witness(values, tuple(r for _, r in encrypted), (opening,))
