@@ -197,5 +197,7 @@ def read_terms(tree: Any, complete: Mapping[str, Callable[[Mapping[str, Any]], M
     sections = complete[str(policy)](tree)
     unknown = set(tree) - {"policy", "session"} - set(sections)
     if unknown:
-        raise CallerMistake(f"the terms have an unknown section '{sorted(unknown)[0]}'; known: {', '.join(sorted(sections))}")
+        raise CallerMistake(
+            f"the terms have an unknown section '{sorted(unknown)[0]}'; known: {', '.join(sorted(sections))}"
+        )
     return Terms({"policy": str(policy), "session": session.canonical(), **sections})

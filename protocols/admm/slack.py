@@ -155,7 +155,8 @@ class Stack:
         zeros = [engine.zeros(part.size, FRACTION) for part in arguments[1:]]
         first = await engine.clip_each(inner, [self.minimum, *zeros], [self.maximum, *self._public_maxima()], coarse)
         # 2. block 2: multipliers and projection
-        change = self._multipliers(State(*first, z.slots, z.budgets, z.caps))
+        block1 = State(first[0], first[1], first[2], first[3], z.slots, z.budgets, z.caps)
+        change = self._multipliers(block1)
         # (1 − α)·z + α·z₁, written so that the interval of z shrinks by |1 − α| in every iteration.
         alpha = market.constant(RELAXATION)[0]
         change = [part.times(alpha, FRACTION) for part in change]

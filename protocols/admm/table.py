@@ -52,7 +52,7 @@ class _Layout:
         for t in range(market.slots):
             members = np.flatnonzero(pieces_slot == t)
             # A smaller position is a smaller price among equals, so the coin's first bidder comes last.
-            members = members[np.argsort(-rank[members], kind="stable")]
+            members = members[np.argsort(-rank[members], kind="stable")].tolist()
             breakpoints = [kind * len(pieces_slot) + j for kind in range(kinds) for j in members]
             slots += [t] * (3 + len(breakpoints))
             public += [0, 1, 2] + [_NONE] * len(breakpoints)
@@ -171,14 +171,12 @@ class _Clearing:
         left_extra = engine.group_sum(jump, self.point, size) + supply_jump if jump else supply_jump
         value = engine.group_sum(surplus, self.point, size) + profit
         steepness = engine.group_sum(slope, self.point, size) + supply_slope if slope else supply_slope
-        problems = [(np.arange(size), right, left_extra, steepness, value)]
+        point, columns = np.arange(size), [right, left_extra, steepness, value]
         if counterfactuals:
-            problems.append(self._without(demand, jump, slope, surplus, right, left_extra, steepness, value))
-        point = np.concatenate([problem[0] for problem in problems])
-        right, left_extra, steepness, value = (
-            engine.concat([problem[i] for problem in problems])
-            for i in range(1, 5)  # type: ignore[misc]
-        )
+            others, without = self._without([demand, jump, slope, surplus], columns)
+            point = np.concatenate([point, others])
+            columns = [engine.concat([a, b]) for a, b in zip(columns, without, strict=True)]
+        right, left_extra, steepness, value = columns
         # One problem per slot, then one per (bidder, slot) that has entries.
         problem_of = np.concatenate([layout.slot, *([self._problem_of] if counterfactuals else [])])
         count = market.slots + (market.entries if counterfactuals else 0)
@@ -267,17 +265,7 @@ class _Clearing:
         profit = await engine.trunc(twice.halved(), FRACTION + 1)
         return supply, jump, slope, profit
 
-    def _without(
-        self,
-        demand: Secret,
-        jump: Secret | None,
-        slope: Secret | None,
-        surplus: Secret,
-        right: Secret,
-        left_extra: Secret,
-        steepness: Secret,
-        value: Secret,
-    ) -> tuple[Index, Secret, Secret, Secret, Secret]:
+    def _without(self, parts: Sequence[Secret | None], totals: Sequence[Secret]) -> tuple[Index, list[Secret]]:
         """The same totals for every (entry's bidder, slot): one grid per entry, its own pieces subtracted."""
         engine, market = self.engine, self.market
         points, problems, rows = [], [], []
@@ -291,13 +279,11 @@ class _Clearing:
         self._problem_of = np.array(problems, dtype=np.int64)
         point, index = np.array(points, dtype=np.int64), np.array(rows, dtype=np.int64)
         group = np.repeat(np.arange(len(points)), per_entry)
-
-        def minus(total: Secret, part: Secret | None) -> Secret:
-            if part is None:
-                return total[point]
-            return total[point] - engine.group_sum(part[index.reshape(-1)], group, len(points))
-
-        return point, minus(right, demand), minus(left_extra, jump), minus(steepness, slope), minus(value, surplus)
+        remaining = [
+            total[point] - engine.group_sum(part[index.reshape(-1)], group, len(points)) if part else total[point]
+            for part, total in zip(parts, totals, strict=True)
+        ]
+        return point, remaining
 
     # ---- the clearing point -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from tacita.protocols.faults import CallerMistake
 
 Payload = Any
 Index = NDArray[np.int64]
-IntArray = NDArray[Any]
-"""One-dimensional numpy array of dtype object that holds Python integers."""
+IntArray = Any
+"""One-dimensional numpy array of dtype object that holds Python integers; numpy types its arithmetic as Any."""
 
 
 def fixed(value: Any, scale: int) -> IntArray:
@@ -362,5 +362,5 @@ def _vector(value: "int | IntArray", size: int) -> IntArray:
     if isinstance(value, np.ndarray):
         if value.shape != (size,):
             raise ValueError(f"a public vector of shape {value.shape} does not match {size} secrets")
-        return cast(IntArray, value.astype(object))
+        return value.astype(object)
     return np.full(size, int(value), dtype=object)

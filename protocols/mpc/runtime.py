@@ -65,7 +65,7 @@ class _Transport:
         self._link.write(data)
 
 
-class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc]
+class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc, name-defined]
     """MPyC's message parser for a peer whose identity the transport has established."""
 
     def data_received(self, data: bytes) -> None:
@@ -77,7 +77,7 @@ class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc]
         super().data_received(data)
 
 
-class SessionRuntime(_runtime.Runtime):  # type: ignore[misc]
+class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
     """An MPyC runtime for one session of one node, on links that the node supplies."""
 
     def __init__(self, me: int, parties: int, threshold: int, links: dict[int, Link]) -> None:

@@ -23,7 +23,10 @@ class InputPlace:
 class Instance(Protocol):
     """A policy with completed terms and the public pattern of who takes part: everything public is fixed."""
 
-    participants: tuple[str, ...]
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Names in alphabetical order."""
+        ...
 
     def field_count(self, participant: str) -> int:
         """How many integers the participant commits to."""

@@ -173,4 +173,3 @@ class FieldPlan:
 
 def _nearest(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
-

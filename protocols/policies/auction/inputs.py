@@ -73,7 +73,9 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
     if len(bidders) < 2:
         raise CallerMistake(f"the inputs hold {len(bidders)} bidders; an auction needs at least 2")
     if len(bidders) > MAX_BIDDERS:
-        raise CallerMistake(f"the inputs hold {len(bidders)} bidders; at most {MAX_BIDDERS} are supported in one session")
+        raise CallerMistake(
+            f"the inputs hold {len(bidders)} bidders; at most {MAX_BIDDERS} are supported in one session"
+        )
     return Inputs(kind, dict(sorted(bidders.items())))
 
 
@@ -101,7 +103,9 @@ def _read_bids(
         cells = [row[i].strip() for i in place]
         bidder = bidders.setdefault(check_name(cells[0], f"inputs line {line}: bidder"), BidderInputs())
         slot = _slot(cells[1], slots, line)
-        numbers = tuple(_number(cell, f"inputs line {line}: {name}") for name, cell in zip(expected[2:], cells[2:], strict=True))
+        numbers = tuple(
+            _number(cell, f"inputs line {line}: {name}") for name, cell in zip(expected[2:], cells[2:], strict=True)
+        )
         if kind == "quadratic":
             if slot in bidder.slots:
                 raise CallerMistake(f"inputs line {line}: a second bid of {cells[0]} in slot {slot + 1}; keep one")

@@ -59,7 +59,9 @@ class Auction:
             owner=tuple(owner),
             slot=tuple(slot),
             cost_linear=tuple(float(terms.price_units(c) * unit) for c in terms.cost_linear),
-            cost_quadratic=tuple(self._quadratic_cost(float(terms.slope_units(c) * unit)) for c in terms.cost_quadratic),
+            cost_quadratic=tuple(
+                self._quadratic_cost(float(terms.slope_units(c) * unit)) for c in terms.cost_quadratic
+            ),
             cap=cap,
             cap_binds=any(c < m for c, m in zip(cap, most, strict=True)),
             cumulative=cumulative,
@@ -72,7 +74,9 @@ class Auction:
 
     def _quadratic_cost(self, k: float) -> float:
         if 0 < k < 2.0**-20:
-            raise CallerMistake("[auction] cost.quadratic is negligible against the bounds; write 0 or narrow the bounds")
+            raise CallerMistake(
+                "[auction] cost.quadratic is negligible against the bounds; write 0 or narrow the bounds"
+            )
         return k
 
     def _check_feasible(self, members: list[int], cap: Sequence[int], cumulative: Sequence[int] | None) -> None:
@@ -85,9 +89,7 @@ class Auction:
                     f"slot {t + 1}: the minimums of {n} bidders could exceed supply_max; lower [bounds] minimum"
                 )
             if cumulative is not None and reserved > cumulative[t]:
-                raise CallerMistake(
-                    f"slot {t + 1}: the minimums could exceed cumulative_max; lower [bounds] minimum"
-                )
+                raise CallerMistake(f"slot {t + 1}: the minimums could exceed cumulative_max; lower [bounds] minimum")
 
     @cached_property
     def fields(self) -> FieldPlan:
@@ -161,7 +163,7 @@ class Auction:
         return run
 
     async def _bids(self, engine: Engine) -> Bids:
-        market, plan = self.market, self.fields
+        plan = self.fields
         blocks: dict[str, Secret] = {}
         everything = [f for _, slots in self.pattern for f in plan.fields(slots)]
         for label in dict.fromkeys(f.label for f in everything):
@@ -272,7 +274,7 @@ def _demand(auction: Auction, parties: int, threshold: int) -> Demand:
     if needs_table(auction.market, terms.method, terms.payment_rule) and terms.bids is None:
         raise CallerMistake('the terms must say bids = "quadratic" or "steps"')
     run = DryRun(EngineInfo("dry", terms_security(), parties, threshold))
-    _finish(auction.program(auction.participants)(run, lambda k, total: None))
+    _finish(auction.program(auction.participants)(run, lambda _k, _total: None))
     demand = run.demand()
     if demand.comparisons > MAX_COMPARISONS:
         raise CallerMistake(
@@ -296,5 +298,3 @@ def _finish(coroutine: Awaitable[None]) -> None:
     except StopIteration:
         return
     raise AssertionError("a dry run must not wait")
-
-

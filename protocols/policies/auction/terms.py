@@ -42,7 +42,7 @@ class AuctionTerms:
     release: str
     public_outputs: tuple[str, ...]
     bids: str | None
-    """"quadratic" or "steps"; None until the inputs' header or the bounds tell."""
+    """"quadratic" or "steps"; None until the inputs or the bounds tell."""
     budgets: bool
     value: tuple[Fraction, Fraction]
     slope: tuple[Fraction, Fraction] | None
@@ -232,7 +232,10 @@ class AuctionTerms:
     @cached_property
     def penalty(self) -> float:
         """ρ = c·v/Q of the public bounds, in normalised units; c = 1, for step bids 0.5."""
-        spans = [high - low if self.direction == "reverse" else high for low, high in map(self.value_range, range(self.slots))]
+        spans = [
+            high - low if self.direction == "reverse" else high
+            for low, high in map(self.value_range, range(self.slots))
+        ]
         span = float(max(max(spans), self.value[1] / 1024, Fraction(1, 2**20)))
         ratio = span / 2.0**self.price_exponent / (float(self.quantity[1]) / 2.0**self.quantity_exponent)
         return ratio * (STEP_PENALTY if self.bids == "steps" else 1.0)

@@ -180,3 +180,22 @@ def test_the_squares_of_every_honest_value_fit_their_bits(lo, width, offset):
     bits = relations.statement(()).bits
     assert max(witness.values[1:]) <= isqrt(width * width + 1)
     assert all(abs(w) < 1 << b for w, b in zip(witness.values, bits, strict=True))
+
+
+def test_a_derived_integer_equals_its_form_and_can_stand_in_another_form(parameters, context, entropy):
+    """x² ≤ 50 by way of s = x², and s·x = 343 by way of a relation."""
+    relations, key = Relations(), parameters.key
+    x = relations.integer(100)
+    square = relations.derived(x.times(x), 10_000)
+    relations.in_range(square, 0, 50)
+    relations.equal_zero(quadratic.Quadratic(square.times(x).products, constant=-343))
+    ciphertext, randomness = key.encrypt(7, entropy)
+    statement = relations.statement([link(ciphertext, x, key.randomness_bits)])
+    witness = relations.witness({0: 7}, [randomness], (), entropy)
+    assert witness.values[1] == 49
+    quadratic.verify(parameters, context, statement, quadratic.prove(parameters, context, statement, witness, entropy))
+    with pytest.raises(RangeViolation):
+        relations.witness({0: 8}, [randomness], (), entropy)
+    wrong = quadratic.Witness((7, 48, *witness.values[2:]), witness.paillier)
+    with pytest.raises(ValueError, match="relations"):
+        quadratic.prove(parameters, context, statement, wrong, entropy)

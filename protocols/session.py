@@ -1,0 +1,588 @@
+"""One session at one node, from agreed terms to a certificate: reads like the specification, stage by stage.
+
+0  terms     hello: terms, roster, key, participants; commitments to coin, nonce and engine keys  → auction id
+1  commit    hash of every bid object, then the objects; proofs verified; all nodes sign the freeze digest
+             coins and nonces opened                                                             → session id, order
+2  share     engine keys agreed, envelopes opened
+3  solve     output masks posted with proofs; the engine runs the policy's program
+4  release   output ciphertexts → ticket signed by all → partial decryptions with proofs
+5  certify   the certificate
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from tacita.crypto.encoding import Reader, Writer
+from tacita.crypto.entropy import Entropy
+from tacita.crypto.errors import CryptoError, InvalidSignature
+from tacita.crypto.sealing import SealingKey
+from tacita.crypto.signature import MultiSigningKey, SigningKey, aggregate, verify_aggregate, verify_signature
+from tacita.crypto.threshold import KeyShare, ThresholdKey
+from tacita.crypto.transcript import digest
+from tacita.protocols import verify
+from tacita.protocols.channel import Channel, Wire
+from tacita.protocols.faults import (
+    CallerMistake,
+    Equivocation,
+    InvalidEncodingFault,
+    LocalFault,
+    ParamMismatch,
+    ProtocolFault,
+    SuspectFault,
+    TacitaError,
+)
+from tacita.protocols.mpc.demand import Opening as EngineOpening
+from tacita.protocols.mpc.shared import EngineKeys
+from tacita.protocols.policies.registry import POLICIES
+from tacita.protocols.roster import Roster
+from tacita.protocols.stages import certify, commit, release, share
+from tacita.protocols.stages.certify import Certificate, CertifiedBid, NodePart
+from tacita.protocols.stages.setup import Enrolled, Setup
+from tacita.protocols.terms import Terms, canonical_json
+
+VERSION = "tacita/1"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress: a stage begins, or step k of K of it is done."""
+
+    stage: str
+    step: int = 0
+    steps: int = 0
+
+
+class Store(Protocol):
+    """Durable facts of one node; `remember` is on disk before it returns."""
+
+    def remember(self, kind: str, key: bytes, value: bytes) -> bytes:
+        """Store value under (kind, key) unless something is there; return what is stored now."""
+        ...
+
+    def recall(self, kind: str, key: bytes) -> bytes | None:
+        """What is stored, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A participant whose inputs this node holds."""
+
+    name: str
+    identity: SigningKey
+    pattern: tuple[int, ...]
+    inputs: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the engine's process gets: this node's shares and keys of one session, nothing else."""
+
+    terms: Mapping[str, Any]
+    patterns: Mapping[str, Sequence[int]]
+    order: Sequence[str]
+    index: int
+    parties: int
+    threshold: int
+    keys: EngineKeys = field(repr=False)
+    inputs: Mapping[str, Sequence[int]] = field(repr=False)
+    masks: Mapping[str, Sequence[int]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What the engine opened: b per output label, and the ledger of all openings."""
+
+    opened: Mapping[str, Sequence[int]]
+    ledger: Sequence[EngineOpening]
+
+
+Solver = Callable[[Job, bytes, Callable[[int, int], None]], Awaitable[Solved]]
+"""(job, session id, report) → result."""
+
+
+@dataclass(frozen=True)
+class Party:
+    """One node as the protocol sees it."""
+
+    name: str
+    roster: Roster
+    key: ThresholdKey
+    share: KeyShare = field(repr=False)
+    identity: SigningKey = field(repr=False)
+    sealing: SealingKey = field(repr=False)
+    multi: MultiSigningKey = field(repr=False)
+    entropy: Entropy
+    store: Store
+    solver: Solver
+    deadline: float = 60.0
+    report: Callable[[Event], None] = lambda _: None
+
+    @property
+    def index(self) -> int:
+        """0-based position in the roster."""
+        return self.roster.index(self.name)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a node has at the end."""
+
+    certificate: bytes
+    outcome: Mapping[str, Any]
+    private: Mapping[str, Mapping[str, Any]]
+    """Private outcomes of hosted participants."""
+    receipts: Mapping[str, Sequence[str]]
+    ledger: Sequence[EngineOpening]
+
+
+def meeting(roster: Roster, terms: Terms) -> bytes:
+    """The label of stage 0: nodes meet under the roster and the session name, then compare everything else."""
+    return digest("meeting", ("roster", roster.digest), ("name", terms.session.name))
+
+
+async def run_session(
+    party: Party, terms: Terms, hosted: Sequence[Hosted], open_channel: Callable[[bytes, bytes], Channel]
+) -> Result:
+    """Run one session; `open_channel` makes a channel from a label and an earlier root. Raises TacitaError."""
+    session = _Session(party, terms, hosted, open_channel)
+    try:
+        return await session.run()
+    except BaseException as error:
+        if not isinstance(error, TacitaError) or session.channel is not None:
+            await session.abort()
+        raise
+
+
+def make_channel(party: Party, wire: Wire, label: bytes, root: bytes) -> Channel:
+    """A channel of this party."""
+    return Channel(party.roster, party.name, party.identity, wire, label, party.deadline, root)
+
+
+class _Session:
+    def __init__(
+        self, party: Party, terms: Terms, hosted: Sequence[Hosted], open_channel: Callable[[bytes, bytes], Channel]
+    ) -> None:
+        self.party, self.terms, self.hosted, self.open_channel = party, terms, hosted, open_channel
+        self.channel: Channel | None = None
+        self._ended = False
+
+    async def abort(self) -> None:
+        """Tell the peers, once."""
+        if self.channel is not None and not self._ended:
+            self._ended = True
+            await asyncio.shield(self.channel.abort())
+
+    async def run(self) -> Result:
+        """All stages."""
+        party = self.party
+        # 0. terms
+        setup, contributions, mine, hellos = await self._agree()
+        channel = self.channel
+        assert channel is not None
+        # 1. commit, freeze, coins
+        certified, objects, openings = await self._commit(setup, channel)
+        freeze, freeze_signatures, receipts = await self._freeze(setup, channel, certified)
+        parts = await self._coins(setup, channel, mine, hellos)
+        session = certify.session_id(setup.auction_id, freeze, parts)
+        coins = {name: coin for name, (coin, _) in parts.items()}
+        order = certify.auction_order(setup.auction_id, coins, setup.instance.participants)
+        # 2. share; from here on messages carry the session id, which no earlier session can have had
+        party.report(Event("share"))
+        self.channel = channel = self.open_channel(session, channel.root)
+        keys = await self._keys(setup, channel, session, contributions, hellos)
+        inputs = await self._inputs(setup, channel, objects, certified)
+        # 3. solve
+        masks, posted, ciphertexts = await self._masks(setup, channel, session)
+        party.report(Event("solve", 0, 1))
+        job = Job(
+            terms=setup.terms.tree,
+            patterns={e.name: e.pattern for e in setup.enrolled},
+            order=order,
+            index=party.index,
+            parties=len(party.roster.nodes),
+            threshold=party.roster.threshold,
+            keys=keys,
+            inputs=inputs,
+            masks=masks.by_label(setup),
+        )
+        work = asyncio.ensure_future(
+            party.solver(job, session, lambda k, total: party.report(Event("solve", k, total)))
+        )
+        solved = await channel.guarded(work)
+        # 4. release
+        party.report(Event("release"))
+        await self._same_openings(channel, solved)
+        bids = {name: bid for name, (bid, _) in objects.items()}
+        outputs = release.output_ciphertexts(setup, solved.opened, ciphertexts, bids)
+        root = channel.root
+        ticket = release.ticket(setup, session, freeze, root, outputs)
+        signatures, multi = await self._ticket(setup, channel, ticket)
+        partials, plaintexts = await self._decrypt(setup, channel, ticket, outputs)
+        # 5. certify
+        party.report(Event("certify"))
+        nodes = {
+            name: NodePart(*parts[name], freeze_signatures[name], posted[name], signatures[name])
+            for name in party.roster.names
+        }
+        certificate = Certificate(
+            terms=setup.terms,
+            roster=setup.roster,
+            key=setup.key,
+            enrolled=setup.enrolled,
+            bids=certified,
+            nodes=nodes,
+            root=root,
+            opened={label: tuple(values) for label, values in solved.opened.items()},
+            aggregate=multi,
+            partials=partials,
+        )
+        data = certificate.encode()
+        public = verify.public_outputs(setup, plaintexts)
+        outcome = {
+            **setup.instance.outcome(public),
+            "session": session.hex(),
+            "certificate": verify.certificate_digest(data),
+            **verify.claims(setup),
+        }
+        private = self._private(setup, plaintexts, openings, public)
+        party.report(Event("done"))
+        self._ended = True
+        return Result(data, outcome, private, receipts, solved.ledger)
+
+    # ---- 0. terms ---------------------------------------------------------------------------------------------
+
+    async def _agree(self) -> tuple[Setup, share.Contributions, tuple[bytes, bytes], dict[str, dict[str, str]]]:
+        party, terms = self.party, self.terms
+        party.report(Event("terms"))
+        if party.key.provenance and party.key.parties != len(party.roster.nodes):
+            raise LocalFault("this node's key belongs to another cluster; run keygen for this roster")
+        enrolled = [Enrolled.sign(h.identity, h.name, h.pattern, party.name, terms) for h in self.hosted]
+        contributions = share.Contributions.draw(party.roster, party.index, party.entropy)
+        coin, nonce = party.entropy.token(32), party.entropy.token(32)
+        self.channel = channel = self.open_channel(meeting(party.roster, terms), b"")
+        hello = {
+            "version": VERSION,
+            "terms": terms.digest().hex(),
+            "roster": party.roster.digest.hex(),
+            "key": Setup(terms, party.roster, party.key, ()).key_id.hex(),
+            "enrolled": [e.tree() for e in enrolled],
+            "coin": certify.coin_commitment(coin, nonce, party.name).hex(),
+            "keys": contributions.commitments().hex(),
+        }
+        received = await channel.broadcast("hello", canonical_json(hello))
+        hellos, everybody = {}, []
+        for name, payload in received.items():
+            other = _tree(name, payload, set(hello))
+            for what in ("version", "roster", "key", "terms"):
+                if other[what] != hello[what]:
+                    raise ParamMismatch(
+                        name, f"its {what} differ from this node's; agree on one {what} and start again"
+                    )
+            hellos[name] = {"coin": str(other["coin"]), "keys": str(other["keys"])}
+            try:
+                announced = [Enrolled.read(tree) for tree in _items(name, other["enrolled"])]
+            except CallerMistake as error:
+                raise ProtocolFault(name, f"it announces a participant wrongly ({error})") from error
+            if any(e.host != name for e in announced):
+                raise ProtocolFault(name, "it announces a participant of another host")
+            everybody += announced
+        setup = Setup.make(terms, party.roster, party.key, everybody)
+        if party.store.recall("spent", setup.auction_id) is not None:
+            raise CallerMistake("this auction has already been decided; give the new one another [session] name")
+        _ = setup.demand, setup.instance  # refuses terms that do not fit before any input is sent
+        for h in self.hosted:
+            self._values(setup, h)
+        return setup, contributions, (coin, nonce), hellos
+
+    def _values(self, setup: Setup, hosted: Hosted) -> list[int]:
+        return POLICIES[setup.terms.policy].private_values(setup.instance, hosted.name, hosted.inputs)
+
+    # ---- 1. commit --------------------------------------------------------------------------------------------
+
+    async def _commit(
+        self, setup: Setup, channel: Channel
+    ) -> tuple[
+        dict[str, CertifiedBid], dict[str, tuple[commit.BidObject, tuple[bytes, ...]]], dict[str, commit.Opening]
+    ]:
+        party = self.party
+        party.report(Event("commit"))
+        mine: dict[str, bytes] = {}
+        openings, hashes = {}, {}
+        for h in self.hosted:
+            values = self._values(setup, h)
+            bid, openings[h.name] = commit.make_object(setup, h.name, values, party.entropy)
+            mine[h.name] = bid.encode(setup, h.name)
+            public = bid.public_bytes(setup, h.name)
+            object_hash = commit.object_hash(public, commit.envelopes_digest(bid.envelopes))
+            message = certify.bid_signature_message(setup.auction_id, h.name, object_hash)
+            hashes[h.name] = {"object": object_hash.hex(), "signature": h.identity.sign("bid", message).hex()}
+            await asyncio.sleep(0)
+        committed = await channel.broadcast("commit", canonical_json(hashes))
+        promised = self._promised(setup, committed)
+        # Nobody's object opens before everybody's hash is fixed.
+        writer = Writer()
+        for name in sorted(mine):
+            writer.blob(mine[name])
+        opened = await channel.broadcast("open", writer.to_bytes())
+        certified, objects = {}, {}
+        total, done = len(setup.enrolled), 0
+        for node, payload in opened.items():
+            reader = Reader(payload, f"the bids hosted by {node}")
+            for e in (e for e in setup.enrolled if e.host == node):
+                data = _read(node, reader)
+                public, envelopes = commit.split_object(setup, e.name, data)
+                object_hash, signature = promised[e.name]
+                if commit.object_hash(public, commit.envelopes_digest(envelopes)) != object_hash:
+                    raise Equivocation(e.name, "its bid object is not the one it committed to")
+                bid = commit.verify_public(setup, e.name, public)
+                objects[e.name] = (bid, envelopes)
+                certified[e.name] = CertifiedBid(public, commit.envelopes_digest(envelopes), signature)
+                done += 1
+                party.report(Event("commit", done, total))
+                await asyncio.sleep(0)
+            _finish(node, reader)
+        return certified, objects, openings
+
+    def _promised(self, setup: Setup, committed: Mapping[str, bytes]) -> dict[str, tuple[bytes, bytes]]:
+        promised = {}
+        for node, payload in committed.items():
+            expected = {e.name for e in setup.enrolled if e.host == node}
+            tree = _tree(node, payload, expected)
+            for name in expected:
+                entry = tree[name]
+                if not isinstance(entry, Mapping) or set(entry) != {"object", "signature"}:
+                    raise InvalidEncodingFault(node, "a bid commitment is malformed")
+                object_hash, signature = _hex(node, entry["object"], 32), _hex(node, entry["signature"], 64)
+                message = certify.bid_signature_message(setup.auction_id, name, object_hash)
+                try:
+                    verify_signature(setup.participant(name).identity, "bid", message, signature)
+                except InvalidSignature:
+                    raise ProtocolFault(node, f"the commitment of {name} is not signed by {name}") from None
+                promised[name] = (object_hash, signature)
+        return promised
+
+    async def _freeze(
+        self, setup: Setup, channel: Channel, certified: Mapping[str, CertifiedBid]
+    ) -> tuple[bytes, dict[str, bytes], dict[str, list[str]]]:
+        hashes = {name: commit.object_hash(bid.public, bid.envelopes) for name, bid in certified.items()}
+        freeze = certify.freeze_digest(setup.auction_id, hashes)
+        received = await channel.broadcast("freeze", self.party.identity.sign("freeze", freeze))
+        for node in setup.roster.nodes:
+            _check_signed(node.name, node.identity, "freeze", freeze, received[node.name])
+        # The signed freeze digest of every node is each participant's receipt.
+        receipts = {h.name: [f"{node}:{received[node].hex()}" for node in setup.roster.names] for h in self.hosted}
+        return freeze, received, receipts
+
+    async def _coins(
+        self, setup: Setup, channel: Channel, mine: tuple[bytes, bytes], hellos: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, tuple[bytes, bytes]]:
+        received = await channel.broadcast("coins", mine[0] + mine[1])
+        parts = {}
+        for name, payload in received.items():
+            coin, nonce = payload[:32], payload[32:]
+            if certify.coin_commitment(coin, nonce, name).hex() != hellos[name]["coin"] or len(payload) != 64:
+                raise ProtocolFault(name, "its part of the auction coin is not the one it committed to")
+            parts[name] = (coin, nonce)
+        return parts
+
+    # ---- 2. share ---------------------------------------------------------------------------------------------
+
+    async def _keys(
+        self,
+        setup: Setup,
+        channel: Channel,
+        session: bytes,
+        contributions: share.Contributions,
+        hellos: Mapping[str, Mapping[str, str]],
+    ) -> EngineKeys:
+        roster, me = setup.roster, self.party.index
+        sent = {peer: contributions.for_peer(roster.index(peer)) for peer in channel.peers}
+        received = await channel.exchange("keys", sent)
+        commitments = {
+            roster.index(name): _hex(
+                name, hello["keys"], 32 * sum(roster.index(name) in s for s in share.key_subsets(roster))
+            )
+            for name, hello in hellos.items()
+        }
+        by_index = {roster.index(name): data for name, data in received.items()}
+        keys = share.derive_keys(roster, me, session, contributions, commitments, by_index)
+        confirmed = await channel.broadcast("confirm keys", share.confirmations(roster, keys))
+        share.check_confirmations(roster, confirmed)
+        return share.engine_keys(roster, me, keys)
+
+    async def _inputs(
+        self,
+        setup: Setup,
+        channel: Channel,
+        objects: Mapping[str, tuple[commit.BidObject, tuple[bytes, ...]]],
+        certified: Mapping[str, CertifiedBid],
+    ) -> dict[str, list[int]]:
+        party = self.party
+        blocks = {block.label: [0] * block.size for block in setup.demand.inputs}
+        for name, (bid, envelopes) in objects.items():
+            shares = commit.open_shares(setup, name, bid, envelopes[party.index], party.name, party.sealing)
+            for place, value in zip(setup.instance.places(name), shares, strict=True):
+                blocks[place.label][place.position] = value
+        everybody = await channel.broadcast("shares", b"ok")
+        if any(answer != b"ok" for answer in everybody.values()):
+            late = next(name for name, answer in everybody.items() if answer != b"ok")
+            raise ProtocolFault(late, "it sent an unknown answer in round 'shares'")
+        return blocks
+
+    # ---- 3. solve ---------------------------------------------------------------------------------------------
+
+    async def _masks(
+        self, setup: Setup, channel: Channel, session: bytes
+    ) -> tuple[release.Masks, dict[str, bytes], list[tuple[Any, ...]]]:
+        party = self.party
+        party.report(Event("masks"))
+        masks = release.make_masks(setup, session, party.name, party.entropy)
+        posted = await channel.broadcast("masks", masks.encode(setup))
+        ciphertexts = []
+        for name in setup.roster.names:
+            ciphertexts.append(release.verify_masks(setup, session, name, posted[name]))
+            await asyncio.sleep(0)
+        return masks, posted, ciphertexts
+
+    async def _same_openings(self, channel: Channel, solved: Solved) -> None:
+        tree = {label: [format(b, "x") for b in values] for label, values in solved.opened.items()}
+        everybody = await channel.broadcast("openings", digest("openings", ("opened", canonical_json(tree))))
+        different = tuple(n for n, d in everybody.items() if d != everybody[self.party.name])
+        if different:
+            raise SuspectFault((*different, self.party.name), "the nodes opened different values; run again")
+
+    # ---- 4. release -------------------------------------------------------------------------------------------
+
+    async def _ticket(self, setup: Setup, channel: Channel, ticket: bytes) -> tuple[dict[str, bytes], bytes]:
+        party = self.party
+        if party.store.remember("ticket", setup.auction_id, ticket) != ticket:
+            raise CallerMistake("this node has signed another outcome of this auction; it will not sign a second one")
+        signed = party.identity.sign("ticket", ticket) + party.multi.sign(ticket)
+        received = await channel.broadcast("ticket", signed)
+        for node in setup.roster.nodes:
+            _check_signed(node.name, node.identity, "ticket", ticket, received[node.name][:64])
+        party.store.remember("spent", setup.auction_id, ticket)
+        multi = self._aggregate(setup, ticket, {name: data[64:] for name, data in received.items()})
+        return {name: data[:64] for name, data in received.items()}, multi
+
+    def _aggregate(self, setup: Setup, ticket: bytes, signatures: Mapping[str, bytes]) -> bytes:
+        """One BLS signature; if it does not verify, find out whose part is wrong."""
+        try:
+            together = aggregate([signatures[node.name] for node in setup.roster.nodes])
+            verify_aggregate([node.multi for node in setup.roster.nodes], ticket, together)
+        except (InvalidSignature, ValueError, AssertionError):
+            for node in setup.roster.nodes:
+                try:
+                    verify_aggregate([node.multi], ticket, signatures[node.name])
+                except InvalidSignature:
+                    raise ProtocolFault(node.name, "its BLS signature on the ticket does not verify") from None
+            raise
+        return together
+
+    async def _decrypt(
+        self, setup: Setup, channel: Channel, ticket: bytes, outputs: Sequence[Any]
+    ) -> tuple[dict[str, bytes], list[int]]:
+        party = self.party
+        mine = release.decrypt_partially(setup, ticket, party.name, party.share, outputs, party.entropy)
+        received = await channel.broadcast("partials", mine)
+        # The first t+1 nodes of the roster whose partials verify: every node picks the same ones.
+        partials: dict[str, list[Any]] = {}
+        chosen: dict[str, bytes] = {}
+        refused: ProtocolFault | None = None
+        for name in setup.roster.names:
+            if len(chosen) <= setup.roster.threshold:
+                try:
+                    partials[name] = release.verify_partials(setup, ticket, name, outputs, received[name])
+                    chosen[name] = received[name]
+                except ProtocolFault as fault:
+                    refused = fault
+                await asyncio.sleep(0)
+        if len(chosen) <= setup.roster.threshold and refused is not None:
+            raise refused
+        return chosen, release.decrypt(setup, partials)
+
+    # ---- 5. certify -------------------------------------------------------------------------------------------
+
+    def _private(
+        self,
+        setup: Setup,
+        plaintexts: Sequence[int],
+        openings: Mapping[str, commit.Opening],
+        public: Mapping[str, Sequence[int]],
+    ) -> dict[str, Mapping[str, Any]]:
+        results: dict[str, Mapping[str, Any]] = {}
+        for name, opening in openings.items():
+            if setup.masked_by(name):
+                mine = verify.private_outputs(setup, plaintexts, name, opening.masks)
+                results[name] = setup.instance.private_outcome(name, mine, public)
+        return results
+
+
+# ---- decoding of what peers say -----------------------------------------------------------------------------------
+
+
+def _tree(node: str, payload: bytes, keys: set[str]) -> dict[str, Any]:
+    try:
+        tree = json.loads(payload)
+        canonical = isinstance(tree, dict) and canonical_json(tree) == payload
+    except (ValueError, RecursionError):
+        canonical = False
+    if not canonical or set(tree) != keys:
+        raise InvalidEncodingFault(node, "a message is not the canonical encoding of what its round expects")
+    return dict(tree)
+
+
+def _items(node: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise InvalidEncodingFault(node, "a message holds something else where a list is expected")
+    return value
+
+
+def _hex(node: str, value: Any, size: int) -> bytes:
+    try:
+        data = bytes.fromhex(value)
+    except (ValueError, TypeError):
+        data = b""
+    if len(data) != size:
+        raise InvalidEncodingFault(node, f"a message holds something else where {size} bytes in hex are expected")
+    return data
+
+
+def _read(node: str, reader: Reader) -> bytes:
+    try:
+        return reader.blob(1 << 25)
+    except CryptoError as error:
+        raise InvalidEncodingFault(node, str(error)) from error
+
+
+def _finish(node: str, reader: Reader) -> None:
+    try:
+        reader.finish()
+    except CryptoError as error:
+        raise InvalidEncodingFault(node, str(error)) from error
+
+
+def _check_signed(node: str, identity: bytes, domain: str, message: bytes, signature: bytes) -> None:
+    try:
+        verify_signature(identity, domain, message, signature)
+    except InvalidSignature:
+        raise ProtocolFault(node, f"it signed another {domain} than this node computed") from None
+
+
+__all__ = [
+    "Event",
+    "Hosted",
+    "Job",
+    "Party",
+    "Result",
+    "Solved",
+    "Store",
+    "make_channel",
+    "meeting",
+    "run_session",
+]

@@ -1,0 +1,1 @@
+"""One stage, one file: commit → share → solve → release → certify."""

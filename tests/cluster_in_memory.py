@@ -1,0 +1,184 @@
+"""A whole cluster in one event loop: the protocol code of the real nodes on in-memory links, for fast tests."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from tacita.crypto.entropy import SeededEntropy
+from tacita.crypto.sealing import SealingKey
+from tacita.crypto.signature import MultiSigningKey, SigningKey
+from tacita.crypto.threshold import KeyShare, ThresholdKey, deal
+from tacita.protocols.channel import Channel
+from tacita.protocols.mpc.runtime import SessionRuntime
+from tacita.protocols.mpc.shared import SharedEngine
+from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
+from tacita.protocols.roster import Node, Roster
+from tacita.protocols.session import Hosted, Job, Party, Result, Solved, make_channel, run_session
+from tacita.protocols.terms import Terms
+
+INSECURE_BITS = 1024
+
+
+@lru_cache(maxsize=8)
+def insecure_key(parties: int, bits: int = INSECURE_BITS) -> tuple[ThresholdKey, tuple[KeyShare, ...]]:
+    """A deterministic test key."""
+    key, shares = deal(bits, parties, (parties - 1) // 2, SeededEntropy(f"key/{parties}/{bits}"))
+    return key, tuple(shares)
+
+
+class MemoryStore:
+    """Facts of one node, in memory."""
+
+    def __init__(self) -> None:
+        self.facts: dict[tuple[str, bytes], bytes] = {}
+
+    def remember(self, kind: str, key: bytes, value: bytes) -> bytes:
+        return self.facts.setdefault((kind, key), value)
+
+    def recall(self, kind: str, key: bytes) -> bytes | None:
+        return self.facts.get((kind, key))
+
+
+Tamper = Callable[[str, str, bytes], bytes | None]
+"""(sender, receiver, signed bytes) → what is delivered instead, None for nothing."""
+
+
+@dataclass
+class Cluster:
+    """m nodes with keys, and the links between them."""
+
+    parties: int
+    seed: str = "cluster"
+    deadline: float = 20.0
+    tamper: Tamper = lambda sender, receiver, data: data
+    engine_tamper: Callable[[int, int, bytes], bytes] = lambda sender, receiver, data: data
+    traffic: dict[str, list[bytes]] = field(default_factory=dict)
+    engines: dict[int, SharedEngine] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names = tuple(f"node{i + 1}" for i in range(self.parties))
+        self.identities = {n: SigningKey(SeededEntropy(f"{self.seed}/id/{n}").token(32)) for n in self.names}
+        self.sealing = {n: SealingKey(SeededEntropy(f"{self.seed}/seal/{n}").token(32)) for n in self.names}
+        self.multi = {n: multi_key(f"{self.seed}/multi/{n}") for n in self.names}
+        nodes = [
+            Node(n, f"memory:{i}", self.identities[n].public, self.sealing[n].public, *public_multi(self.multi[n].seed))
+            for i, n in enumerate(self.names)
+        ]
+        self.roster = Roster(tuple(nodes))
+        self.stores = {n: MemoryStore() for n in self.names}
+        self.channels: dict[tuple[str, bytes], Channel] = {}
+        self.early: dict[tuple[str, bytes], list[tuple[str, bytes]]] = {}
+        self.runtimes: dict[tuple[bytes, int], asyncio.Future[SessionRuntime]] = {}
+
+    async def send(self, sender: str, receiver: str, data: bytes) -> None:
+        delivered = self.tamper(sender, receiver, data)
+        if delivered is None:
+            return
+        self.traffic.setdefault(receiver, []).append(delivered)
+        label = delivered[64:96]
+        channel = self.channels.get((receiver, label))
+        if channel is None:
+            self.early.setdefault((receiver, label), []).append((sender, delivered))
+        else:
+            channel.deliver(sender, delivered)
+
+    def open_channel(self, party: Party, label: bytes, root: bytes) -> Channel:
+        cluster = self
+
+        class MemoryWire:
+            async def send(self, receiver: str, data: bytes) -> None:
+                await cluster.send(party.name, receiver, data)
+
+        channel = make_channel(party, MemoryWire(), label, root)
+        self.channels[party.name, label] = channel
+        for sender, data in self.early.pop((party.name, label), []):
+            channel.deliver(sender, data)
+        return channel
+
+    async def solver(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
+        me, loop = job.index, asyncio.get_running_loop()
+        for i in range(self.parties):
+            self.runtimes.setdefault((session, i), loop.create_future())
+        cluster = self
+
+        class MemoryLink:
+            def __init__(self, peer: int) -> None:
+                self.peer = peer
+
+            def write(self, data: bytes) -> None:
+                data = cluster.engine_tamper(me, self.peer, data)
+                cluster.traffic.setdefault(cluster.names[self.peer], []).append(data)
+                other = cluster.runtimes[session, self.peer]
+                loop.call_soon(lambda: other.result().feed(me)(data))
+
+        links = {j: MemoryLink(j) for j in range(self.parties) if j != me}
+        runtime = SessionRuntime(me, self.parties, job.threshold, links)
+        self.runtimes[session, me].set_result(runtime)
+        await asyncio.gather(*(self.runtimes[session, i] for i in range(self.parties)))
+        instance = POLICIES[str(job.terms["policy"])].instance(Terms(job.terms), job.patterns)
+        demand = instance.demand(job.parties, job.threshold)
+        entropy = SeededEntropy(f"engine/{me}/{session.hex()}")
+        engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks, entropy)
+        self.engines[me] = engine
+        await instance.program(job.order)(engine, report)
+        return Solved(engine.opened, engine.ledger)
+
+    def party(self, name: str, bits: int = INSECURE_BITS, **changes: Any) -> Party:
+        key, shares = insecure_key(self.parties, bits)
+        settings: dict[str, Any] = {
+            "name": name,
+            "roster": self.roster,
+            "key": key,
+            "share": shares[self.names.index(name)],
+            "identity": self.identities[name],
+            "sealing": self.sealing[name],
+            "multi": self.multi[name],
+            "entropy": SeededEntropy(f"{self.seed}/entropy/{name}"),
+            "store": self.stores[name],
+            "solver": self.solver,
+            "deadline": self.deadline,
+        }
+        return Party(**{**settings, **changes})
+
+    async def run(self, terms: Terms, inputs: Mapping[str, Any], **changes: Any) -> dict[str, Result]:
+        """Run one session at all nodes; bidders are hosted round-robin."""
+        parties = [self.party(name, **changes) for name in self.names]
+        work = [run_session(party, terms, self.hosted(party, inputs), self.opener(party)) for party in parties]
+        results = await asyncio.gather(*work, return_exceptions=True)
+        failures = [r for r in results if isinstance(r, BaseException)]
+        if failures:
+            raise BaseExceptionGroup("session failed", failures) if len(failures) > 1 else failures[0]
+        return {name: r for name, r in zip(self.names, results, strict=True) if isinstance(r, Result)}
+
+    def opener(self, party: Party) -> Callable[[bytes, bytes], Channel]:
+        return lambda label, root: self.open_channel(party, label, root)
+
+    def hosted(self, party: Party, inputs: Mapping[str, Any]) -> list[Hosted]:
+        mine = [n for i, n in enumerate(sorted(inputs)) if i % self.parties == party.index]
+        return [
+            Hosted(
+                n,
+                SigningKey(SeededEntropy(f"{self.seed}/bidder/{n}").token(32)),
+                tuple(sorted(inputs[n].slots)),
+                inputs[n],
+            )
+            for n in mine
+        ]
+
+
+@lru_cache(maxsize=64)
+def multi_key(seed: str) -> MultiSigningKey:
+    return MultiSigningKey(SeededEntropy(seed).token(32))
+
+
+@lru_cache(maxsize=64)
+def public_multi(seed: bytes) -> tuple[bytes, bytes]:
+    key = MultiSigningKey(seed)
+    return key.public, key.prove_possession()
+
+
+def auction(tree: Mapping[str, Any], lines: str, budgets: str | None = None) -> tuple[Terms, dict[str, Any]]:
+    """Completed terms and bidders' inputs from a terms tree and CSV text."""
+    return complete_with_inputs(tree, lines.strip().splitlines(), budgets.strip().splitlines() if budgets else None)
