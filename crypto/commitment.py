@@ -6,6 +6,7 @@ Paillier modulus N, but not of N_c. Hiding is statistical up to the subgroup gen
 """
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -57,14 +58,16 @@ class CommitmentGroup:
         self.h = FixedBase(hash_to_unit(self.modulus, "h"), self.modulus)
         self.g_star = FixedBase(hash_to_unit(self.modulus, "g*"), self.modulus)
         self._generators: list[Integer] = []
+        self._lock = threading.Lock()
         self.identifier = digest(
             "commitment-group", ("modulus", self.modulus), ("h", self.h.base), ("g*", self.g_star.base)
         )
 
     def generators(self, count: int) -> list[Integer]:
         """The first `count` value generators; each is hashed once per process."""
-        while len(self._generators) < count:
-            self._generators.append(hash_to_unit(self.modulus, "g", len(self._generators)))
+        with self._lock:
+            while len(self._generators) < count:
+                self._generators.append(hash_to_unit(self.modulus, "g", len(self._generators)))
         return self._generators[:count]
 
     def commit(self, values: Sequence[Integer], randomness: Integer) -> Integer:

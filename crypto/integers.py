@@ -4,6 +4,7 @@ gmpy2 does the work. Secret exponents go through `secret_power` (gmpy2.powmod_se
 operations); table look-ups and multi-exponentiations are not constant-time and SECURITY.md says so.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -60,15 +61,19 @@ class FixedBase:
         self.base, self.modulus, self.window = mpz(base), mpz(modulus), window
         self._rows: list[list[Integer]] = []
         self._next = self.base
+        self._lock = threading.Lock()
 
     def _extend(self, rows: int) -> None:
         size, modulus = 1 << self.window, self.modulus
-        while len(self._rows) < rows:
-            row = [mpz(1), self._next]
-            for _ in range(size - 2):
-                row.append(row[-1] * self._next % modulus)
-            self._next = row[-1] * self._next % modulus
-            self._rows.append(row)
+        if len(self._rows) >= rows:
+            return
+        with self._lock:
+            while len(self._rows) < rows:
+                row = [mpz(1), self._next]
+                for _ in range(size - 2):
+                    row.append(row[-1] * self._next % modulus)
+                self._next = row[-1] * self._next % modulus
+                self._rows.append(row)
 
     def power(self, exponent: Integer) -> Integer:
         """base^exponent mod modulus, exponent of either sign."""

@@ -67,6 +67,8 @@ def verify_signature(public: bytes, domain: str, message: bytes, signature: byte
     """Return None, or raise InvalidSignature."""
     if len(public) != PUBLIC_BYTES or len(signature) != SIGNATURE_BYTES:
         raise InvalidSignature("a public key or signature has a wrong length")
+    if (int.from_bytes(public, "little") & (1 << 255) - 1) % (2**255 - 19) == 1:
+        raise InvalidSignature("small order")
     try:
         _public(public).verify(signature, _tagged(domain, message))
     except (_Mismatch, ValueError):
@@ -80,6 +82,12 @@ def _scheme() -> Any:
     return G2ProofOfPossession
 
 
+@lru_cache(maxsize=64)
+def _scalar(seed: bytes) -> int:
+    """The secret scalar of a seed, by the key generation of the BLS standard as py_ecc implements it."""
+    return int(_scheme().KeyGen(seed))
+
+
 @dataclass(frozen=True)
 class MultiSigningKey:
     """A BLS12-381 key from a 32-byte seed (public keys in G1, signatures in G2)."""
@@ -88,25 +96,30 @@ class MultiSigningKey:
 
     @property
     def _secret(self) -> int:
-        return int(_scheme().KeyGen(self.seed))
+        return _scalar(self.seed)
+
+    @property
+    def _fast_key(self) -> Any:
+        assert _fast is not None
+        return _fast.PrivateKey.from_bytes(self._secret.to_bytes(32, "big"))
 
     @property
     def public(self) -> bytes:
         """The 48-byte public key."""
         if _fast is not None:
-            return bytes(_fast.PopSchemeMPL.key_gen(self.seed).get_g1())
+            return bytes(self._fast_key.get_g1())
         return bytes(_scheme().SkToPk(self._secret))
 
     def prove_possession(self) -> bytes:
         """The 96-byte proof that this key's owner holds the secret."""
         if _fast is not None:
-            return bytes(_fast.PopSchemeMPL.pop_prove(_fast.PopSchemeMPL.key_gen(self.seed)))
+            return bytes(_fast.PopSchemeMPL.pop_prove(self._fast_key))
         return bytes(_scheme().PopProve(self._secret))
 
     def sign(self, message: bytes) -> bytes:
         """A 96-byte signature; the ciphersuite separates it from proofs of possession."""
         if _fast is not None:
-            return bytes(_fast.PopSchemeMPL.sign(_fast.PopSchemeMPL.key_gen(self.seed), message))
+            return bytes(_fast.PopSchemeMPL.sign(self._fast_key, message))
         return bytes(_scheme().Sign(self._secret, message))
 
 
@@ -136,7 +149,9 @@ def aggregate(signatures: Sequence[bytes]) -> bytes:
 
 def verify_aggregate(publics: Sequence[bytes], message: bytes, signature: bytes) -> None:
     """Return None if every key signed the message, else raise InvalidSignature. Check possession first."""
-    sizes_fit = all(len(p) == BLS_PUBLIC_BYTES for p in publics) and len(signature) == BLS_SIGNATURE_BYTES
+    # 0xc0 marks the point at infinity, which would verify for everybody in one of the two libraries.
+    sizes_fit = all(len(p) == BLS_PUBLIC_BYTES and not p[0] & 0x40 for p in publics)
+    sizes_fit = sizes_fit and len(signature) == BLS_SIGNATURE_BYTES
     if not publics or not sizes_fit or not _aggregate_holds(tuple(publics), message, signature):
         raise InvalidSignature("the aggregated BLS signature does not verify for these signers")
 

@@ -119,6 +119,7 @@ def check_share(key: ThresholdKey, share: KeyShare) -> None:
 
 def partial_decrypt(key: ThresholdKey, share: KeyShare, ciphertext: Integer) -> Integer:
     """w_i = c^{2Δs_i} mod N²."""
+    key.encryption.check(ciphertext)
     return secret_power(ciphertext, 2 * key.delta * share.secret, key.encryption.square)
 
 
@@ -127,6 +128,8 @@ def combine(key: ThresholdKey, partials: Mapping[int, Integer]) -> Integer:
 
     Raises InvalidKey if the product is no decryption, which verified partials of a well-formed key exclude.
     """
+    if any(not 1 <= i <= key.parties for i in partials):
+        raise InvalidKey("a partial decryption comes from a node that does not exist")
     points = sorted(partials)[: key.threshold + 1]
     if len(points) <= key.threshold:
         raise InvalidKey(f"{key.threshold + 1} partial decryptions are needed, {len(points)} are there")

@@ -91,6 +91,10 @@ def prove(
 ) -> Proof:
     """Show that every partial decryption used the share behind the node's verification key."""
     _check_shape(key, statement)
+    for c in statement.ciphertexts:
+        key.encryption.check(c)
+    if abs(witness.secret) >= 1 << key.sigma:
+        raise ValueError("the share is longer than its mask would hide")
     square, scaled = key.encryption.square, key.delta * witness.secret
     transcript, _, x = _combine(key, group, context, statement)
     mask = random_bits(entropy, _mask_bits(key))

@@ -69,6 +69,8 @@ def prove(
 ) -> Proof:
     """Show knowledge of the plaintext without showing anything about it."""
     key = parameters.key
+    if not 0 <= witness.randomness < 1 << key.randomness_bits:
+        raise ValueError("the randomness is longer than its mask would hide")
     if key.encrypt_with(witness.plaintext, witness.randomness) != statement.ciphertext:
         raise ValueError("the witness does not open the ciphertext")
     alpha = random_below(entropy, int(key.modulus))

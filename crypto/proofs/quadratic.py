@@ -285,6 +285,8 @@ def verify(parameters: PublicParameters, context: Context, statement: Statement,
     limits = (sizes.randomness, sizes.randomness, sizes.paillier, sizes.links)
     if any(not 0 <= x < 1 << (bits + 1) for x, bits in zip(responses, limits, strict=True)):
         raise InvalidProof("a randomness response is out of range")
+    if proof.links and not statement.commitments:
+        raise InvalidProof("there is no commitment link to answer for")
     for element in (proof.commitment, proof.cross, *(link.commitment for link in statement.commitments)):
         group.check(element)
     for link in statement.paillier:

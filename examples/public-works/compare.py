@@ -184,6 +184,8 @@ def report(works: Sequence[Works], winners: Sequence[str], faults: Sequence[str]
             ours = f"{' or '.join(item.tied) if word == TIED else winner or 'nobody'} {item.lowest}"
             record = f"{item.winner} {item.winning_bid}" if item.winning_bid is not None else "none"
             lines.append(f"{item.slot:4d} {item.project}: {word} (lowest valid {ours}, recorded {record})")
+    if all(word == AGREE for word in verdicts):
+        lines.append("  none")
     lines += ["", f"{len(works)} auctions"]
     counts = Counter(verdicts)
     lines += [f"{counts[word]:5d} {word}" for word in VERDICTS if counts[word]]

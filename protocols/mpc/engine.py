@@ -52,6 +52,7 @@ class Secret:
     """An opaque vector: value_i = integer_i / 2^scale, lo ≤ integer_i ≤ hi, all three public."""
 
     __slots__ = ("engine", "hi", "lo", "payload", "scale", "size")
+    __array_ufunc__ = None  # so that `array - secret` reaches __rsub__ instead of numpy's broadcasting
 
     def __init__(self, engine: "Engine", payload: Payload, size: int, scale: int, lo: int, hi: int) -> None:
         self.engine, self.payload, self.size, self.scale = engine, payload, size, scale

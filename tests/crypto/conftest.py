@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from tacita.crypto import threshold
 from tacita.crypto.entropy import SeededEntropy
@@ -13,6 +14,10 @@ from tacita.crypto.transcript import Context
 from tests.crypto.helpers import DealtKey, load_insecure_key
 
 SEED_VARIABLE = "TACITA_TEST_SEED"
+
+# The first example of a test may import or build tables; a slow machine is no failure.
+settings.register_profile("tacita-crypto", deadline=None)
+settings.load_profile("tacita-crypto")
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ def test_a_plaintext_that_would_wrap_around_is_not_encrypted(key, entropy):
 def test_the_fixed_base_has_symbol_one_and_is_an_encryption_of_zero(key, dealt):
     assert jacobi(key.h_s.base % key.modulus, key.modulus) == 1
     assert dealt.decrypt(key.h_s.base) == 0
+    # −x² is a non-residue modulo both factors, so h_s generates the whole group of symbol one.
+    assert all(jacobi(key.h_s.base % prime, prime) == -1 for prime in (dealt.p, dealt.q))
 
 
 def malformed(key, dealt, entropy):

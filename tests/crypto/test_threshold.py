@@ -76,6 +76,24 @@ def test_partials_that_come_in_any_order_combine(dealt, entropy):
     assert combine(dealt.public, {3: partials[3], 1: partials[1]}) == 9
 
 
+def test_a_verification_key_times_a_hidden_square_root_of_one_is_refused(dealt):
+    """A dealer knows s = 1 mod p², −1 mod q²: even exponents hide it from the windows, its symbol −1 does not."""
+    p, q, public = dealt.p, dealt.q, dealt.public
+    square = public.modulus**2
+    root = (1 + p**2 * (-2 * pow(p**2, -1, q**2) % q**2)) % square
+    assert pow(root, 2, square) == 1
+    first, *others = public.verification
+    hidden = dataclasses.replace(public, verification=(first * root % square, *others))
+    with pytest.raises(InvalidKey, match="Jacobi"):
+        check_key(hidden)
+
+
+@pytest.mark.parametrize(("n", "t"), [(3, 0), (4, 2), (2, 0), (1, 0)])
+def test_a_committee_without_an_honest_majority_or_without_a_threshold_is_not_dealt(deal, n, t):
+    with pytest.raises(InvalidKey, match="honest majority"):
+        deal(n, t)
+
+
 @pytest.mark.parametrize("index", [0, -1, 4, 100])
 def test_a_partial_decryption_of_a_node_that_does_not_exist_is_refused(dealt, entropy, index):
     """Index 0 would carry all the weight: whoever sends it chooses the plaintext (attack A08)."""

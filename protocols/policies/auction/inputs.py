@@ -58,8 +58,13 @@ class Inputs:
         return any(p.budget is not None for p in self.bidders.values())
 
 
-def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None = None) -> Inputs:
-    """Parse the inputs and, if given, the budgets; every mistake names its line. Raises CallerMistake."""
+def read_inputs(
+    lines: Iterable[str], slots: int, budgets: Iterable[str] | None = None, fewest: int = 2
+) -> Inputs:
+    """Parse the inputs and, if given, the budgets; every mistake names its line. Raises CallerMistake.
+
+    `fewest` bidders must be there: 2 for a whole auction, 0 for one node's part of it.
+    """
     rows = csv.reader(lines)
     header = tuple(name.strip() for name in next(rows, []))
     for expected, kind in ((QUADRATIC_HEADER, "quadratic"), (STEPS_HEADER, "steps")):
@@ -70,7 +75,7 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
         raise _wrong_header(header)
     if budgets is not None:
         _read_budgets(csv.reader(budgets), bidders)
-    if len(bidders) < 2:
+    if len(bidders) < fewest:
         raise CallerMistake(f"the inputs hold {len(bidders)} bidders; an auction needs at least 2")
     if len(bidders) > MAX_BIDDERS:
         raise CallerMistake(

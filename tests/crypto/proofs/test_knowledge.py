@@ -8,6 +8,7 @@ from tacita.crypto.entropy import random_bits
 from tacita.crypto.errors import InvalidCiphertext, InvalidEncoding, InvalidProof
 from tacita.crypto.paillier import PublicParameters
 from tacita.crypto.proofs.knowledge import Proof, Statement, Witness, _response_bits, prove, verify
+from tacita.crypto.security import CHALLENGE_BITS, HIDING_BITS
 from tests.crypto.helpers import contexts_that_differ, other_group, refuses, signed_below, small_modulus_parameters
 from tests.crypto.helpers import tampered as variants
 
@@ -132,6 +133,20 @@ def test_the_prover_refuses_negative_randomness(parameters, context, entropy):
     statement = Statement(parameters.key.encrypt_with(5, -3))
     with pytest.raises(ValueError, match="randomness"):
         prove(parameters, context, statement, Witness(5, -3), entropy)
+
+
+def test_the_responses_hide_plaintext_and_randomness(parameters, context, entropy):
+    """z is uniform modulo N also for plaintext 0; the mask of s exceeds e·r by the hiding bits."""
+    modulus, largest = int(parameters.key.modulus), (1 << parameters.key.randomness_bits) - 1
+    statement = Statement(parameters.key.encrypt_with(0, largest))
+    proofs = [prove(parameters, context, statement, Witness(0, largest), entropy) for _ in range(200)]
+    quarters = [int(4 * proof.plaintext // modulus) for proof in proofs]
+    assert all(quarters.count(quarter) > 10 for quarter in range(4))
+    mask_bits = _response_bits(parameters) - 1
+    assert mask_bits >= (largest << CHALLENGE_BITS).bit_length() + HIDING_BITS
+    halves = [proof.randomness >> (mask_bits - 1) for proof in proofs]
+    assert halves.count(0) > 50
+    assert halves.count(1) > 50
 
 
 def test_a_witness_does_not_show_itself():

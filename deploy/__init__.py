@@ -1,0 +1,1 @@
+"""Every way to run a cluster from one manifest: local processes, containers."""

@@ -1,0 +1,259 @@
+"""The local driver: a cluster of processes on this machine, and one session run on it."""
+
+import asyncio
+import contextlib
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tacita.crypto.entropy import Entropy, SystemEntropy
+from tacita.deploy.cluster import admit, enrol, found
+from tacita.deploy.manifest import Manifest
+from tacita.node import files
+from tacita.node.client import Finished, NodeFailure, Operator
+from tacita.node.config import Folder
+from tacita.proto import tacita_pb2
+from tacita.protocols.faults import (
+    CallerMistake,
+    LocalFault,
+    MachineFault,
+    PeerFault,
+    SuspectFault,
+    TacitaError,
+)
+from tacita.protocols.roster import check_size
+from tacita.protocols.terms import Terms, check_name
+
+START_SECONDS = 60.0
+Report = Callable[[str, tacita_pb2.Progress], None]
+
+
+class BugInNode(Exception):
+    """A node failed by a bug of ours; the message names its report."""
+
+
+# ---- cluster ------------------------------------------------------------------------------------------------------
+
+
+def open_cluster(folder: Path, nodes: int, bits: int = 2048, note: Callable[[str], None] = lambda _: None) -> Manifest:
+    """The cluster in this folder, founded on first use; INSECURE: its key is dealt by this process."""
+    check_size(nodes)
+    if not (folder / "roster.json").exists():
+        note(f"founding a cluster of {nodes} nodes in {folder} (key of {bits} bits, provenance dealer-insecure)")
+        create_cluster(folder, nodes, bits, SystemEntropy())
+    manifest = Manifest.read(folder)
+    if len(manifest.nodes) != nodes:
+        raise CallerMistake(
+            f"the cluster in {folder} has {len(manifest.nodes)} nodes, not {nodes}; give --nodes "
+            f"{len(manifest.nodes)} or another --cluster folder"
+        )
+    return manifest
+
+
+def create_cluster(folder: Path, nodes: int, bits: int, entropy: Entropy) -> None:
+    """Enrol `nodes` local nodes and found the cluster; the roster appears last, so a half-made one is made again."""
+    files.private_folder(folder)
+    names = [f"node{i + 1}" for i in range(nodes)]
+    enrolments = []
+    for name, port in zip(names, free_ports(nodes), strict=True):
+        data = folder / "nodes" / name
+        (data / "identity.json").unlink(missing_ok=True)
+        enrolments.append(enrol(data, name, f"127.0.0.1:{port}", entropy))
+    admissions = found(enrolments, bits, entropy)
+    for name, admission in admissions.items():
+        admit(folder / "nodes" / name, admission)
+    files.write_json(folder / "roster.json", admissions[names[0]].roster.tree())
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that are free now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [int(s.getsockname()[1]) for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class LocalCluster:
+    """Node processes of this machine; those that run already are used and left running."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.operators: list[Operator] = []
+
+    async def __aenter__(self) -> "LocalCluster":
+        try:
+            self.operators = [Operator(Folder(node.folder)) for node in self.manifest.nodes]
+            running = await asyncio.gather(*(operator.status(1.0) for operator in self.operators))
+            for node, status in zip(self.manifest.nodes, running, strict=True):
+                if status is None:
+                    self._start(node.name, node.arguments(str(node.folder)), node.folder)
+            await asyncio.gather(*(self._ready(operator) for operator in self.operators))
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    def _start(self, name: str, arguments: Sequence[str], folder: Path) -> None:
+        with (folder / "console.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "tacita.cli", *arguments, "--stop-with-stdin"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "GRPC_VERBOSITY": "NONE"},
+            )
+
+    async def _ready(self, operator: Operator) -> None:
+        """Wait for the node to answer; if its process ends first, say what it said."""
+        waiting = asyncio.ensure_future(operator.wait_ready(START_SECONDS))
+        process = self.processes.get(operator.name)
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=0.1)
+            if process is not None and process.poll() is not None and not waiting.done():
+                waiting.cancel()
+                said = (self.manifest.folder / "nodes" / operator.name / "console.log").read_text(errors="replace")
+                raise MachineFault(f"{operator.name} did not start: {said.strip()[-400:] or 'it said nothing'}")
+        waiting.result()
+
+    async def __aexit__(self, *_: object) -> None:
+        for operator in self.operators:
+            await operator.close()
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                await asyncio.to_thread(process.wait, 10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
+        self.processes = {}
+
+
+# ---- one session --------------------------------------------------------------------------------------------------
+
+
+def session_name() -> str:
+    """A name that no earlier session has."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{SystemEntropy().token(4).hex()}"
+
+
+def assign(bidders: Sequence[str], nodes: Sequence[str], assignment: str | None) -> dict[str, str]:
+    """{bidder: node} from `bidder,node` CSV text, or round-robin."""
+    if assignment is None:
+        return {bidder: nodes[i % len(nodes)] for i, bidder in enumerate(sorted(bidders))}
+    rows = list(csv.reader(assignment.splitlines()))
+    if not rows or [c.strip() for c in rows[0]] != ["bidder", "node"]:
+        raise CallerMistake("the nodes file's header must be bidder,node")
+    placed: dict[str, str] = {}
+    for line, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != 2 or row[0].strip() not in bidders or row[1].strip() not in nodes:
+            raise CallerMistake(
+                f"nodes file line {line}: it must name a bidder of the inputs and one of {', '.join(nodes)}"
+            )
+        if row[0].strip() in placed:
+            raise CallerMistake(f"nodes file line {line}: {row[0].strip()} is placed twice")
+        placed[row[0].strip()] = row[1].strip()
+    missing = sorted(set(bidders) - set(placed))
+    if missing:
+        raise CallerMistake(f"the nodes file places no node for {missing[0]}; add a line")
+    return placed
+
+
+def split_rows(text: str, keep: set[str]) -> str:
+    """The header and the rows whose `bidder` column is in `keep`."""
+    rows = list(csv.reader(text.splitlines()))
+    column = [c.strip() for c in rows[0]].index("bidder")
+    result = io.StringIO()
+    writer = csv.writer(result, lineterminator="\n")
+    writer.writerow(rows[0])
+    writer.writerows(row for row in rows[1:] if row and row[column].strip() in keep)
+    return result.getvalue()
+
+
+def fill_inboxes(manifest: Manifest, terms: Terms, inputs: str, budgets: str | None, placed: Mapping[str, str]) -> None:
+    """Split the inputs into the nodes' folders: every node gets its own bidders' rows and nothing else."""
+    for node in manifest.nodes:
+        inbox = Folder(node.folder).inbox(terms.session.name)
+        mine = {bidder for bidder, place in placed.items() if place == node.name}
+        files.write_canonical(inbox / "terms.json", terms.tree)
+        files.write(inbox / "inputs.csv", split_rows(inputs, mine).encode(), files.PRIVATE)
+        if budgets is not None:
+            files.write(inbox / "budget.csv", split_rows(budgets, mine).encode(), files.PRIVATE)
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    """What `tacita run` writes."""
+
+    outcome: dict[str, Any]
+    certificate: bytes
+    private: Mapping[str, bytes]
+    seconds: Mapping[str, float]
+
+
+async def run_session(cluster: LocalCluster, session: str, report: Report) -> SessionResult:
+    """Run the session in all inboxes; raises the most telling failure of any node."""
+    stages: dict[str, float] = {}
+
+    def note(node: str, progress: tacita_pb2.Progress) -> None:
+        stages[progress.stage] = min(progress.seconds, stages.get(progress.stage, progress.seconds))
+        report(node, progress)
+
+    results = await asyncio.gather(*(operator.run(session, note) for operator in cluster.operators))
+    failures = [r for r in results if isinstance(r, NodeFailure)]
+    if failures:
+        raise most_telling(failures)
+    finished = [r for r in results if isinstance(r, Finished)]
+    if len({r.certificate for r in finished}) != 1 or len({r.outcome for r in finished}) != 1:
+        names = tuple(operator.name for operator in cluster.operators)
+        raise SuspectFault(names, "the nodes report different outcomes; trust none of them and run again")
+    private = {}
+    for node in cluster.manifest.nodes:
+        for path in sorted((Folder(node.folder).session(session) / "private").glob("*.json")):
+            private[path.stem] = path.read_bytes()
+    return SessionResult(json.loads(finished[0].outcome), finished[0].certificate, private, durations(stages))
+
+
+def durations(begun: Mapping[str, float]) -> dict[str, float]:
+    """Seconds per stage from the moments when stages began."""
+    ordered = sorted(begun.items(), key=lambda item: item[1])
+    return {name: round(end - start, 3) for (name, start), (_, end) in zip(ordered, ordered[1:], strict=False)}
+
+
+def most_telling(failures: Sequence[NodeFailure]) -> Exception:
+    """Nodes that were only told to stop say less than the one that knows why."""
+    rank = {"bug": 0, "SessionAborted": 9, "Gone": 1, "Absent": 3}
+    failure = min(failures, key=lambda f: rank.get(f.kind, 2))
+    if failure.kind == "bug":
+        return BugInNode(failure.message)
+    families: dict[int, type[TacitaError]] = {2: CallerMistake, 3: PeerFault, 4: MachineFault}
+    return families.get(failure.exit_code, LocalFault)(failure.message)
+
+
+def check_session_name(terms: Terms) -> None:
+    """Sessions that nodes join on their own need complete terms."""
+    if not terms.session.name:
+        raise CallerMistake('the terms need a [session] name that all nodes use, for example name = "issue-7"')
+    check_name(terms.session.name, "[session] name")

@@ -1,0 +1,1 @@
+"""One party on one machine: files, journal, transport, engine process, server."""

@@ -1,0 +1,360 @@
+"""One running node: peers dial in, its operator steers it, sessions run."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from tacita.crypto.entropy import SystemEntropy
+from tacita.crypto.errors import InvalidKey
+from tacita.crypto.security import ALLOWED_MODULUS_BITS
+from tacita.crypto.threshold import check_key, check_share
+from tacita.node import files
+from tacita.node.config import Loaded
+from tacita.node.identity import fingerprint
+from tacita.node.journal import Journal
+from tacita.node.solver import EngineBug, Worker
+from tacita.node.transport import OPTIONS, Transport
+from tacita.proto import tacita_pb2, tacita_pb2_grpc
+from tacita.protocols.channel import Channel
+from tacita.protocols.faults import Absent, CallerMistake, LocalFault, MachineFault, TacitaError
+from tacita.protocols.policies.auction.inputs import read_inputs
+from tacita.protocols.policies.auction.terms import AuctionTerms
+from tacita.protocols.policies.registry import complete_terms
+from tacita.protocols.session import VERSION, Event, Hosted, Job, Party, Result, Solved, make_channel, run_session
+from tacita.protocols.terms import Terms, check_name
+
+log = logging.getLogger("tacita.node")
+EARLY_BYTES = 8 << 20
+"""Bytes per peer that may wait for a session which this node has not reached yet."""
+EARLY_SECONDS = 120.0
+CONNECT_SECONDS = 20.0
+CERTIFICATE_PART = 1 << 19
+
+
+class _Early:
+    """Messages for sessions that have not begun here: bounded per peer and in time."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, list[tuple[float, str, bytes]]] = {}
+
+    def hold(self, label: bytes, peer: str, data: bytes) -> None:
+        now = time.monotonic()
+        for old in list(self._held):
+            self._held[old] = [item for item in self._held[old] if now - item[0] < EARLY_SECONDS]
+            if not self._held[old]:
+                del self._held[old]
+        waiting = sum(len(item[2]) for items in self._held.values() for item in items if item[1] == peer)
+        if waiting + len(data) > EARLY_BYTES:
+            log.warning("dropped a message of %s for an unknown session: too much is waiting", peer)
+            return
+        self._held.setdefault(label, []).append((now, peer, data))
+
+    def release(self, label: bytes) -> list[tuple[str, bytes]]:
+        return [(peer, data) for _, peer, data in self._held.pop(label, [])]
+
+
+class Node:
+    """A node from its data folder; `start` listens, `stop` ends everything it started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.loaded = Loaded.read(folder)
+        self.name = self.loaded.identity.name
+        self.journal = Journal(folder / "journal.sqlite")
+        self._check_keys()
+        self.transport = Transport(self.loaded, self._on_message, self._on_engine, self._on_loss)
+        self._channels: dict[bytes, Channel] = {}
+        self._engines: dict[bytes, Worker] = {}
+        self._early, self._early_engine = _Early(), _Early()
+        self._spare: Worker | None = None
+        self._sessions = 0
+        self._running: set[str] = set()
+        self._server: grpc.aio.Server | None = None
+        self._operator = fingerprint(self.loaded.tls.operator.certificate)
+
+    def _check_keys(self) -> None:
+        key, roster = self.loaded.key, self.loaded.roster
+        try:
+            check_key(key)
+            check_share(key, self.loaded.share)
+        except InvalidKey as error:
+            raise LocalFault(f"this node's key cannot be used: {error}") from None
+        if key.encryption.bits not in ALLOWED_MODULUS_BITS:
+            raise LocalFault(f"this node's key has {key.encryption.bits} bits; keys of 2048 or 3072 bits are accepted")
+        if self.loaded.share.index != roster.index(self.name) + 1:
+            raise LocalFault("this node's key share belongs to another place in the roster; restore the right file")
+        if self.journal.recall("roster", roster.digest) is None:
+            roster.check_possession()
+            self.journal.remember("roster", roster.digest, b"possession checked")
+
+    # ---- life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen and dial; raises MachineFault if the address is taken."""
+        tls = self.loaded.tls
+        credentials = grpc.ssl_server_credentials(
+            [(tls.own.key, tls.own.certificate)], tls.authority, require_client_auth=True
+        )
+        server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=256)
+        tacita_pb2_grpc.add_PeerServicer_to_server(_PeerService(self), server)
+        tacita_pb2_grpc.add_ControlServicer_to_server(_ControlService(self), server)
+        address = self.loaded.address
+        try:
+            port = server.add_secure_port(address, credentials)
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise MachineFault(
+                f"{self.name} cannot listen on {address}: the port is in use or the address is not this machine's; "
+                "stop the other program or choose another address"
+            )
+        await server.start()
+        self._server = server
+        self.transport.start()
+        self._spare = Worker()
+        log.info("%s listens on %s", self.name, address)
+
+    async def stop(self) -> None:
+        """End sessions, engines, streams and the server."""
+        for channel in self._channels.values():
+            channel.fail(MachineFault(f"{self.name} was stopped"))
+        for worker in [*self._engines.values(), *([self._spare] if self._spare else [])]:
+            worker.close()
+        self._spare = None
+        await self.transport.stop()
+        if self._server is not None:
+            await self._server.stop(0.2)
+        self.journal.close()
+
+    # ---- what the transport delivers --------------------------------------------------------------------------
+
+    def _on_message(self, peer: str, data: bytes) -> None:
+        label = data[64:96]
+        channel = self._channels.get(label)
+        if channel is None:
+            self._early.hold(label, peer, data)
+        else:
+            channel.deliver(peer, data)
+
+    def _on_engine(self, peer: str, session: bytes, data: bytes) -> None:
+        worker = self._engines.get(session)
+        if worker is None:
+            self._early_engine.hold(session, peer, data)
+        else:
+            worker.feed(self.loaded.roster.index(peer), data)
+
+    def _on_loss(self, peer: str) -> None:
+        for channel in self._channels.values():
+            channel.fail(Absent(peer, "connection"))
+
+    # ---- sessions ---------------------------------------------------------------------------------------------
+
+    async def run(self, session: str, report: Callable[[Event], None]) -> Result:
+        """Run the session in the inbox; writes results into sessions/<session>."""
+        check_name(session, "session")
+        if session in self._running:
+            raise CallerMistake(f"session {session} is already running at {self.name}")
+        self._running.add(session)
+        labels: list[bytes] = []
+        try:
+            terms, hosted = self._inbox(session)
+            await self._peers_up()
+            party = Party(
+                name=self.name,
+                roster=self.loaded.roster,
+                key=self.loaded.key,
+                share=self.loaded.share,
+                identity=self.loaded.identity.signing,
+                sealing=self.loaded.identity.sealing,
+                multi=self.loaded.identity.multi,
+                entropy=SystemEntropy(),
+                store=self.journal,
+                solver=self._solve,
+                report=report,
+            )
+
+            def open_channel(label: bytes, root: bytes) -> Channel:
+                channel = make_channel(party, self.transport, label, root)
+                self._channels[label] = channel
+                labels.append(label)
+                for peer, data in self._early.release(label):
+                    channel.deliver(peer, data)
+                return channel
+
+            result = await run_session(party, terms, hosted, open_channel)
+            self._save(session, result)
+            self._sessions += 1
+            return result
+        finally:
+            self._running.discard(session)
+            for label in labels:
+                self._channels.pop(label, None)
+
+    def _inbox(self, session: str) -> tuple[Terms, list[Hosted]]:
+        inbox = self.loaded.folder.inbox(session)
+        terms = complete_terms(files.read_json(inbox / "terms.json", "terms"))
+        if terms.session.name != session:
+            raise CallerMistake(f"the terms in the inbox are of session '{terms.session.name}', not '{session}'")
+        lines = files.read_text(inbox / "inputs.csv", "inputs").splitlines()
+        budget = inbox / "budget.csv"
+        budgets = files.read_text(budget, "budget file").splitlines() if budget.exists() else None
+        inputs = read_inputs(lines, AuctionTerms.read(terms.tree).slots, budgets, fewest=0)
+        entropy = SystemEntropy()
+        return terms, [
+            Hosted(name, self.loaded.folder.participant(name, entropy), tuple(sorted(bidder.slots)), bidder)
+            for name, bidder in inputs.bidders.items()
+        ]
+
+    async def _peers_up(self) -> None:
+        for name, link in self.transport.links.items():
+            try:
+                await asyncio.wait_for(link.up.wait(), CONNECT_SECONDS)
+            except TimeoutError:
+                raise Absent(name, "connection") from None
+
+    async def _solve(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
+        worker, self._spare = self._spare or Worker(), None
+        self._engines[session] = worker
+        names = self.loaded.roster.names
+
+        def relay(peer: int, data: bytes) -> None:
+            self.transport.send_engine(names[peer], session, data)
+
+        try:
+            for peer, data in self._early_engine.release(session):
+                worker.feed(names.index(peer), data)
+            return await worker.run(job, relay, report)
+        finally:
+            self._engines.pop(session, None)
+            worker.close()
+            if self._spare is None and self._server is not None:
+                self._spare = Worker()
+
+    def _save(self, session: str, result: Result) -> None:
+        folder = self.loaded.folder.session(session)
+        files.write(folder / "certificate.json", result.certificate)
+        files.write_json(folder / "outcome.json", result.outcome)
+        for name, receipts in result.receipts.items():
+            files.write_json(files.private_folder(folder / "receipts") / f"{name}.json", receipts, files.PRIVATE)
+        for name, outcome in result.private.items():
+            files.write_json(files.private_folder(folder / "private") / f"{name}.json", outcome, files.PRIVATE)
+        ledger = [[entry.kind, entry.count, entry.width] for entry in result.ledger]
+        files.write_json(folder / "openings.json", ledger)
+
+    # ---- what the services need -------------------------------------------------------------------------------
+
+    def is_operator(self, pem: bytes) -> bool:
+        """True for the operator certificate pinned in this node's folder."""
+        with contextlib.suppress(ValueError):
+            return fingerprint(pem) == self._operator
+        return False
+
+    def status(self) -> tacita_pb2.StatusReply:
+        """For `tacita node status`."""
+        roster = self.loaded.roster
+        peers = [
+            tacita_pb2.PeerStatus(
+                name=name, address=roster.nodes[roster.index(name)].address, connected=link.queue is not None
+            )
+            for name, link in self.transport.links.items()
+        ]
+        return tacita_pb2.StatusReply(
+            name=self.name,
+            version=VERSION,
+            peers=peers,
+            provenance=self.loaded.key.provenance,
+            key_bits=self.loaded.key.encryption.bits,
+            sessions=self._sessions,
+            process=os.getpid(),
+        )
+
+    def save_report(self, error: BaseException) -> Path:
+        """Keep what our bug did: places without values, because an exception's text could quote a secret."""
+        places = [f"{f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        detail = str(error) if isinstance(error, EngineBug) else type(error).__name__
+        path = self.loaded.folder.path / "reports" / f"report-{time.time_ns()}.txt"
+        files.write(path, ("\n".join([VERSION, *places, detail]) + "\n").encode(), files.PRIVATE)
+        return path
+
+
+def _peer_name(context: Any) -> str:
+    """The name in the peer's certificate."""
+    names = context.auth_context().get("x509_subject_alternative_name", [])
+    return names[0].decode() if len(names) == 1 else ""
+
+
+class _PeerService(tacita_pb2_grpc.PeerServicer):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def Connect(self, request_iterator: Any, context: Any) -> AsyncIterator[tacita_pb2.Frame]:
+        name = _peer_name(context)
+        claimed = dict(context.invocation_metadata()).get("node", "")
+        if claimed != name or not self._node.transport.accepts(name):
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this stream is not accepted")
+        async for frame in self._node.transport.serve(name, request_iterator):
+            yield frame
+
+
+class _ControlService(tacita_pb2_grpc.ControlServicer):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def _authorise(self, context: Any) -> None:
+        pems = context.auth_context().get("x509_pem_cert", [])
+        if len(pems) != 1 or not self._node.is_operator(pems[0]):
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only this node's operator may do this")
+
+    async def Status(self, request: Any, context: Any) -> tacita_pb2.StatusReply:
+        await self._authorise(context)
+        return self._node.status()
+
+    async def Run(self, request: Any, context: Any) -> AsyncIterator[tacita_pb2.RunEvent]:
+        await self._authorise(context)
+        begun = time.monotonic()
+        events: asyncio.Queue[tacita_pb2.RunEvent | None] = asyncio.Queue()
+
+        def report(event: Event) -> None:
+            seconds = time.monotonic() - begun
+            progress = tacita_pb2.Progress(stage=event.stage, step=event.step, steps=event.steps, seconds=seconds)
+            events.put_nowait(tacita_pb2.RunEvent(progress=progress))
+
+        work = asyncio.ensure_future(self._node.run(request.session, report))
+        work.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            async for last in self._finish(request.session, work):
+                yield last
+        finally:
+            work.cancel()
+
+    async def _finish(self, session: str, work: "asyncio.Future[Result]") -> AsyncIterator[tacita_pb2.RunEvent]:
+        try:
+            result = work.result()
+        except TacitaError as error:
+            log.warning("session %s failed: %s", session, type(error).__name__)
+            failed = tacita_pb2.Failed(kind=type(error).__name__, exit_code=error.exit_code, message=str(error))
+            yield tacita_pb2.RunEvent(failed=failed)
+            return
+        except Exception as error:  # noqa: BLE001 - our bug: saved as a report, told to the operator, never hidden
+            path = self._node.save_report(error)
+            log.error("session %s failed by a bug; see %s", session, path)
+            message = f"{self._node.name} failed by a bug of ours; please send us the report {path}"
+            yield tacita_pb2.RunEvent(failed=tacita_pb2.Failed(kind="bug", exit_code=70, message=message))
+            return
+        data = result.certificate
+        for start in range(0, len(data), CERTIFICATE_PART):
+            yield tacita_pb2.RunEvent(certificate_part=data[start : start + CERTIFICATE_PART])
+        folder = str(self._node.loaded.folder.session(session))
+        outcome = json.dumps(result.outcome)
+        yield tacita_pb2.RunEvent(done=tacita_pb2.Done(outcome=outcome, folder=folder))

@@ -1,0 +1,180 @@
+"""Frames between nodes: one gRPC stream per pair over mutual TLS, with caps on every buffer.
+
+The node that comes first in the roster dials. The peer's name is the one in its certificate; a stream of a name
+that is not in the roster, or a second stream of the same name, is refused. A broken stream ends the sessions that
+run over it and is dialled again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from tacita.node.config import Loaded
+from tacita.proto import tacita_pb2, tacita_pb2_grpc
+from tacita.protocols.faults import MachineFault
+
+MAX_DATA = 1 << 20
+MAX_FRAME = MAX_DATA + (1 << 16)
+MAX_MESSAGE = 64 << 20
+MAX_QUEUE = 4096
+OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_FRAME),
+    ("grpc.max_send_message_length", MAX_FRAME),
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.so_reuseport", 0),
+]
+Frame = tacita_pb2.Frame
+
+
+class PeerLink:
+    """The stream to one peer, when there is one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.queue: asyncio.Queue[tacita_pb2.Frame] | None = None
+        self.up = asyncio.Event()
+
+    def send(self, frame: tacita_pb2.Frame) -> None:
+        """Queue a frame; raises MachineFault without a connection or if the peer does not read."""
+        if self.queue is None:
+            raise MachineFault(f"there is no connection to {self.name}; check that it runs and is reachable")
+        try:
+            self.queue.put_nowait(frame)
+        except asyncio.QueueFull:
+            raise MachineFault(f"{self.name} does not read what it is sent; check that machine") from None
+
+
+class Transport:
+    """All peer streams of a node."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        on_message: Callable[[str, bytes], None],
+        on_engine: Callable[[str, bytes, bytes], None],
+        on_loss: Callable[[str], None],
+    ) -> None:
+        self._loaded, self._on_message, self._on_engine, self._on_loss = loaded, on_message, on_engine, on_loss
+        self.me = loaded.identity.name
+        names = loaded.roster.names
+        self.links = {name: PeerLink(name) for name in names if name != self.me}
+        self._dials = list(names[names.index(self.me) + 1 :])
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- outgoing ---------------------------------------------------------------------------------------------
+
+    async def send(self, receiver: str, data: bytes) -> None:
+        """One signed message, in pieces of at most 1 MiB."""
+        link = self.links[receiver]
+        for start in range(0, len(data), MAX_DATA):
+            piece = tacita_pb2.Piece(data=data[start : start + MAX_DATA], last=start + MAX_DATA >= len(data))
+            link.send(Frame(piece=piece))
+
+    def send_engine(self, receiver: str, session: bytes, data: bytes) -> None:
+        """Engine bytes, in pieces of at most 1 MiB."""
+        link = self.links[receiver]
+        for start in range(0, len(data), MAX_DATA):
+            part = tacita_pb2.EngineData(session=session, data=data[start : start + MAX_DATA])
+            link.send(Frame(engine=part))
+
+    # ---- connections ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Dial the peers that come later in the roster, again and again."""
+        self._tasks = [asyncio.ensure_future(self._dial(name)) for name in self._dials]
+
+    async def stop(self) -> None:
+        """End all streams."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _dial(self, name: str) -> None:
+        tls, nodes = self._loaded.tls, self._loaded.roster
+        address = nodes.nodes[nodes.index(name)].address
+        credentials = grpc.ssl_channel_credentials(tls.authority, tls.own.key, tls.own.certificate)
+        options: list[tuple[str, Any]] = [*OPTIONS, ("grpc.ssl_target_name_override", name)]
+        options += [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
+        pause = 0.05
+        while True:
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
+                    call = tacita_pb2_grpc.PeerStub(channel).Connect(metadata=(("node", self.me),))
+                    await call.wait_for_connection()
+                    pause = 0.05
+                    await self._client(name, call)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    async def _client(self, name: str, call: Any) -> None:
+        queue = self._connected(name)
+
+        async def write() -> None:
+            while True:
+                await call.write(await queue.get())
+
+        writer = asyncio.ensure_future(write())
+        try:
+            await self._read(name, call)
+        finally:
+            writer.cancel()
+            call.cancel()
+            self._lost(name)
+
+    async def serve(self, name: str, frames: AsyncIterator[tacita_pb2.Frame]) -> AsyncIterator[tacita_pb2.Frame]:
+        """The accepting end of a stream whose peer's certificate says `name`."""
+        queue = self._connected(name)
+        reader = asyncio.ensure_future(self._read(name, frames))
+        try:
+            while not reader.done():
+                getter = asyncio.ensure_future(queue.get())
+                waiting: list[asyncio.Future[Any]] = [getter, reader]
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if getter.done():
+                    yield getter.result()
+                else:
+                    getter.cancel()
+        finally:
+            reader.cancel()
+            self._lost(name)
+
+    def accepts(self, name: str) -> bool:
+        """True if this peer is expected to dial in and has no stream yet."""
+        return name in self.links and name not in self._dials and self.links[name].queue is None
+
+    def _connected(self, name: str) -> "asyncio.Queue[tacita_pb2.Frame]":
+        link = self.links[name]
+        link.queue = asyncio.Queue(MAX_QUEUE)
+        link.up.set()
+        return link.queue
+
+    def _lost(self, name: str) -> None:
+        link = self.links[name]
+        link.queue = None
+        link.up.clear()
+        self._on_loss(name)
+
+    # ---- incoming ---------------------------------------------------------------------------------------------
+
+    async def _read(self, name: str, frames: AsyncIterator[tacita_pb2.Frame]) -> None:
+        parts: list[bytes] = []
+        size = 0
+        async for frame in frames:
+            if frame.WhichOneof("body") == "engine":
+                self._on_engine(name, frame.engine.session, frame.engine.data)
+                continue
+            size += len(frame.piece.data)
+            if size > MAX_MESSAGE or len(parts) > MAX_MESSAGE // MAX_DATA + 64:
+                return  # the stream closes; no honest node sends this much in one message
+            parts.append(frame.piece.data)
+            if frame.piece.last:
+                self._on_message(name, b"".join(parts))
+                parts, size = [], 0

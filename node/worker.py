@@ -1,0 +1,147 @@
+"""The engine's process: one per session, so that its state dies with it. Talks to its node over a socket pair.
+
+Messages on the socket: 4 bytes length, 1 byte kind, payload. The node sends a job (JSON) and engine bytes of peers;
+the worker sends engine bytes for peers, progress, and at the end the result or an error. When the node goes away,
+the socket closes and the worker ends.
+"""
+
+import asyncio
+import json
+import resource
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from tacita.crypto.entropy import SystemEntropy
+from tacita.protocols.faults import TacitaError
+from tacita.protocols.mpc.runtime import SessionRuntime
+from tacita.protocols.mpc.shared import EngineKeys, SharedEngine
+from tacita.protocols.policies.registry import POLICIES
+from tacita.protocols.session import Job
+from tacita.protocols.terms import Terms
+
+JOB, ENGINE, PROGRESS, RESULT, ERROR = range(5)
+MAX_MESSAGE = 256 << 20
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """One message on the socket pair."""
+    return struct.pack("<IB", len(payload), kind) + payload
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes] | None:
+    """The next message, or None at the end."""
+    try:
+        size, kind = struct.unpack("<IB", await reader.readexactly(5))
+        if size > MAX_MESSAGE:
+            return None
+        return kind, await reader.readexactly(size)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+def encode_job(job: Job) -> bytes:
+    """Plain JSON; integers as hex text."""
+    tree: dict[str, Any] = {
+        "terms": job.terms,
+        "patterns": {name: list(pattern) for name, pattern in job.patterns.items()},
+        "order": list(job.order),
+        "index": job.index,
+        "parties": job.parties,
+        "threshold": job.threshold,
+        "replicated": [[list(s), k.hex()] for s, k in job.keys.replicated.items()],
+        "pairwise": {str(j): k.hex() for j, k in job.keys.pairwise.items()},
+        "inputs": {label: [format(x, "x") for x in values] for label, values in job.inputs.items()},
+        "masks": {label: [format(x, "x") for x in values] for label, values in job.masks.items()},
+    }
+    return json.dumps(tree).encode()
+
+
+def decode_job(data: bytes) -> Job:
+    """The inverse of encode_job."""
+    tree = json.loads(data)
+    keys = EngineKeys(
+        {tuple(s): bytes.fromhex(k) for s, k in tree["replicated"]},
+        {int(j): bytes.fromhex(k) for j, k in tree["pairwise"].items()},
+    )
+    inputs, masks = ({k: [int(x, 16) for x in v] for k, v in tree[n].items()} for n in ("inputs", "masks"))
+    plain = {n: tree[n] for n in ("terms", "patterns", "order", "index", "parties", "threshold")}
+    return Job(**plain, keys=keys, inputs=inputs, masks=masks)
+
+
+class _Link:
+    """Engine bytes to one peer, relayed by the node."""
+
+    def __init__(self, peer: int, write: Callable[[bytes], None]) -> None:
+        self._peer, self._write = peer, write
+
+    def write(self, data: bytes) -> None:
+        """See mpc.runtime.Link."""
+        self._write(frame(ENGINE, bytes([self._peer]) + data))
+
+
+async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> None:
+    """Wait for a job, run it, report; returns when the job is done or the node is gone."""
+    first = await read_frame(reader)
+    if first is None or first[0] != JOB:
+        return
+    job = decode_job(first[1])
+    others = [j for j in range(job.parties) if j != job.index]
+    runtime = SessionRuntime(job.index, job.parties, job.threshold, {j: _Link(j, write) for j in others})
+    feeds = {j: runtime.feed(j) for j in others}
+
+    def report(step: int, steps: int) -> None:
+        write(frame(PROGRESS, json.dumps([step, steps]).encode()))
+
+    async def compute() -> None:
+        instance = POLICIES[str(job.terms["policy"])].instance(Terms(job.terms), job.patterns)
+        demand = instance.demand(job.parties, job.threshold)
+        engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks, SystemEntropy())
+        await instance.program(job.order)(engine, report)
+        opened = {label: [format(b, "x") for b in values] for label, values in engine.opened.items()}
+        ledger = [[entry.kind, entry.count, entry.width] for entry in engine.ledger]
+        write(frame(RESULT, json.dumps({"opened": opened, "ledger": ledger, "sent": runtime.bytes_sent}).encode()))
+
+    async def listen() -> None:
+        while (message := await read_frame(reader)) is not None:
+            kind, payload = message
+            if kind == ENGINE and payload[0] in feeds:
+                feeds[payload[0]](payload[1:])
+
+    tasks = {asyncio.ensure_future(compute()), asyncio.ensure_future(listen())}
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+async def serve(connection: socket.socket) -> None:
+    """Run one job from this connection."""
+    reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 22)
+    try:
+        await work(reader, writer.write)
+    except TacitaError as error:
+        message = {"kind": type(error).__name__, "code": error.exit_code, "message": str(error)}
+        writer.write(frame(ERROR, json.dumps(message).encode()))
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug must be reported as ours
+        # The message of an arbitrary exception could quote a secret; the node gets the place, not the text.
+        places = [f"{f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        message = {"kind": "bug", "code": 70, "message": type(error).__name__, "places": "\n".join(places)}
+        writer.write(frame(ERROR, json.dumps(message).encode()))
+    await writer.drain()
+    writer.close()
+
+
+def main() -> None:
+    """Entry point: `python -m tacita.node.worker FD`."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    asyncio.run(serve(connection))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m tacita.cli`."""
+
+from tacita.cli.main import main
+
+main()

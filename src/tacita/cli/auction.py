@@ -1,0 +1,207 @@
+"""`tacita run` and `tacita demo`: a whole session on local nodes."""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tacita.cli.display import Progress, number, outcome_table, seconds_line
+from tacita.cli.node import read_terms
+from tacita.deploy import local
+from tacita.node import files
+from tacita.protocols.faults import CallerMistake
+from tacita.protocols.policies.auction.instance import Auction
+from tacita.protocols.policies.auction.terms import AuctionTerms
+from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
+from tacita.protocols.roster import check_size
+from tacita.protocols.terms import Terms
+
+DEMOS = {"auction": "coin-issue"}
+COMPARISONS_PER_SECOND = 1500
+"""Secure comparisons per second of three local nodes on two cores, for the estimate that is printed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a session is run with."""
+
+    tree: dict[str, Any]
+    inputs: str
+    budgets: str | None
+    nodes: int
+    assignment: str | None
+    cluster: Path
+    plain: bool
+    out: Path
+    as_json: bool
+    begun: float
+
+
+def run(
+    policy: Annotated[str, typer.Argument(help="which policy: auction")],
+    terms: Annotated[Path, typer.Option(help="terms.toml")],
+    inputs: Annotated[Path, typer.Option(help="inputs.csv of all bidders; it is split among the nodes")],
+    out: Annotated[Path, typer.Option(help="folder for outcome.json, certificate.json, roster.json")],
+    nodes: Annotated[int, typer.Option(help="3 to 7 local nodes")] = 3,
+    nodes_file: Annotated[Path | None, typer.Option(help="bidder,node; otherwise round-robin")] = None,
+    budget: Annotated[Path | None, typer.Option(help="budget.csv; otherwise the one beside the inputs, if any")] = None,
+    cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
+    plan: Annotated[str | None, typer.Option(help="shared or encrypted; overrides the terms")] = None,
+    plain: Annotated[bool, typer.Option(help="also solve in the clear and print the gap")] = False,
+    format: Annotated[str, typer.Option(help="text or json")] = "text",
+) -> None:
+    """Run a session on local nodes: they start, compute together, and leave a certificate."""
+    begun = time.monotonic()
+    _policy(policy)
+    tree = read_terms(terms)
+    if tree.get("policy") != "auction":
+        raise CallerMistake(f'{terms} is not for the policy auction: it must say policy = "auction"')
+    if plan is not None:
+        tree = {**tree, "session": {**_section(tree, "session"), "plan": plan}}
+    beside = inputs.parent / "budget.csv"
+    budget = budget or (beside if beside.exists() and beside != inputs else None)
+    options = Options(
+        tree=tree,
+        inputs=files.read_text(inputs, "inputs"),
+        budgets=files.read_text(budget, "budget file") if budget else None,
+        nodes=nodes,
+        assignment=files.read_text(nodes_file, "nodes file") if nodes_file else None,
+        cluster=cluster,
+        plain=plain,
+        out=out,
+        as_json=format == "json",
+        begun=begun,
+    )
+    _session(options)
+
+
+def demo(
+    policy: Annotated[str, typer.Argument(help="which demo: auction")] = "auction",
+    out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/demo"),
+    cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
+    format: Annotated[str, typer.Option(help="text or json")] = "text",
+) -> None:
+    """Run the built-in example on three local nodes: a coin issue with 12 bidders and 8 slots."""
+    begun = time.monotonic()
+    example = package_files("tacita") / "examples" / DEMOS[_policy(policy)]
+    options = Options(
+        tree=read_terms(Path(str(example / "terms.toml"))),
+        inputs=(example / "inputs.csv").read_text(),
+        budgets=None,
+        nodes=3,
+        assignment=None,
+        cluster=cluster,
+        plain=True,
+        out=out,
+        as_json=format == "json",
+        begun=begun,
+    )
+    _session(options)
+
+
+def _policy(name: str) -> str:
+    policy = name.replace("-", "_")
+    if policy not in POLICIES:
+        raise CallerMistake(f"there is no policy '{name[:40]}' in this version; choose from: {', '.join(POLICIES)}")
+    return policy
+
+
+def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    section = tree.get(name, {})
+    return section if isinstance(section, dict) else {}
+
+
+def _session(options: Options) -> None:
+    out, as_json = options.out, options.as_json
+    console = Console(stderr=as_json)
+
+    def say(sentence: str) -> None:
+        sys.stderr.write(f"{sentence}\n")
+
+    # 1. everything that can be refused is refused before a node starts
+    name = str(_section(options.tree, "session").get("name") or local.session_name())
+    tree = {**options.tree, "session": {**_section(options.tree, "session"), "name": name}}
+    lines = options.budgets.splitlines() if options.budgets is not None else None
+    terms, bidders = complete_with_inputs(tree, options.inputs.splitlines(), lines)
+    instance = POLICIES["auction"].instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
+    _announce(instance, options.nodes, say)
+    files.private_folder(out) if not out.exists() else None
+    manifest = local.open_cluster(options.cluster, options.nodes, note=say)
+    names = [node.name for node in manifest.nodes]
+    placed = local.assign(list(bidders), names, options.assignment)
+    # 2. the session
+    local.fill_inboxes(manifest, terms, options.inputs, options.budgets, placed)
+
+    async def go() -> tuple[local.SessionResult, float, float]:
+        async with local.LocalCluster(manifest) as cluster:
+            started = time.monotonic()
+            with Progress(names, quiet=as_json) as progress:
+                result = await local.run_session(cluster, name, progress.report)
+            return result, started, time.monotonic()
+
+    result, started, ended = asyncio.run(go())
+    # 3. results, all at the end, each file whole or not at all
+    seconds = {"start": round(started - options.begun, 3), **result.seconds}
+    seconds["collect"] = round(ended - options.begun - sum(seconds.values()), 3)
+    outcome = {**result.outcome, "seconds": seconds}
+    for participant, data in result.private.items():
+        files.write(files.private_folder(out / "private") / f"{participant}.json", data, files.PRIVATE)
+    files.write_json(out / "roster.json", files.read_json(manifest.folder / "roster.json", "roster"))
+    files.write(out / "certificate.json", result.certificate)
+    files.write_json(out / "outcome.json", outcome)
+    _show(options, terms, bidders, outcome, console)
+
+
+def _announce(instance: Auction, nodes: int, say: Any) -> None:
+    """Name the cost before anything starts; refuses terms that cannot be computed."""
+    check_size(nodes)
+    demand = instance.demand(nodes, (nodes - 1) // 2)
+    market = instance.market
+    iterations = f"{instance.iterations} iterations, " if instance.iterations else ""
+    say(
+        f"auction of class {market.class_name}: {market.bidders} bidders, {market.slots} slots, {iterations}"
+        f"{demand.comparisons:,} secure comparisons, about {max(1, demand.comparisons // COMPARISONS_PER_SECOND)} s"
+    )
+
+
+def _show(options: Options, terms: Terms, bidders: dict[str, Any], outcome: dict[str, Any], console: Console) -> None:
+    from tacita.cli import picture
+
+    out = options.out
+    auction = AuctionTerms.read(terms.tree)
+    plain = _plain(auction, bidders, outcome) if options.plain else None
+    curves = picture.curves(auction, bidders)
+    picture.save(out / "auction.png", curves, outcome)
+    if options.as_json:
+        extra = {"gap": plain} if plain is not None else {}
+        sys.stdout.write(json.dumps({**outcome, **extra}) + "\n")
+        return
+    table = outcome_table(outcome)
+    if table:
+        console.print(table)
+        console.print(picture.terminal(curves, outcome), highlight=False)
+    else:
+        console.print(f"allocations and payments are private: see {out}/private/<bidder>.json")
+    if "welfare" in outcome:
+        console.print(
+            f"welfare {number(outcome['welfare'])}, security {outcome['security']}, "
+            f"key {outcome['provenance']}, inputs_bound {'yes' if outcome['inputs_bound'] else 'no'}"
+        )
+    if plain is not None:
+        console.print("gap to the plain solution: " + "  ".join(f"{k} {v:.2e}" for k, v in plain.items()))
+    console.print(seconds_line(outcome["seconds"]))
+    console.print(f"files: {out}/outcome.json  {out}/certificate.json  {out}/roster.json  {out}/auction.png")
+    console.print(f"check: tacita verify {out}/certificate.json --roster {out}/roster.json", soft_wrap=True)
+
+
+def _plain(auction: AuctionTerms, bidders: dict[str, Any], outcome: dict[str, Any]) -> dict[str, float]:
+    from tacita.protocols.admm.plain import gap, solve_plain
+
+    return dict(gap(solve_plain(auction, bidders), outcome))

@@ -1,0 +1,100 @@
+"""Progress and tables in the terminal; nothing here knows a secret."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tacita.proto import tacita_pb2
+
+STAGES = {
+    "terms": "agree on terms",
+    "commit": "commit and verify bids",
+    "share": "keys and shares",
+    "masks": "output masks",
+    "solve": "solve",
+    "release": "sign ticket, decrypt",
+    "certify": "certificate",
+}
+
+
+class Progress:
+    """One line per stage, one column per party; iteration k of K while solving."""
+
+    def __init__(self, parties: list[str], quiet: bool) -> None:
+        self._parties, self._quiet = parties, quiet
+        self._cells: dict[tuple[str, str], str] = {}
+        self._stage: dict[str, str] = {}
+        self._live: Live | None = None
+        self._plain = not sys.stderr.isatty()
+
+    def __enter__(self) -> "Progress":
+        if not self._quiet and not self._plain:
+            self._live = Live(self._table(), console=Console(stderr=True), refresh_per_second=8)
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.update(self._table())
+            self._live.__exit__(None, None, None)
+
+    def report(self, party: str, progress: tacita_pb2.Progress) -> None:
+        """Take one event."""
+        earlier = self._stage.get(party)
+        if earlier and earlier != progress.stage:
+            self._cells[earlier, party] = "done"
+        begins = earlier != progress.stage
+        self._stage[party] = progress.stage
+        if progress.stage in STAGES:
+            counted = f"{progress.step} of {progress.steps}" if progress.steps > 1 else "…"
+            self._cells[progress.stage, party] = counted
+        if self._quiet:
+            return
+        if self._live:
+            self._live.update(self._table())
+        elif begins and progress.stage in STAGES:
+            sys.stderr.write(f"{progress.seconds:7.2f} s  {party}: {STAGES[progress.stage]}\n")
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("stage")
+        for party in self._parties:
+            table.add_column(party, min_width=11)
+        for stage, title in STAGES.items():
+            table.add_row(title, *(self._cells.get((stage, party), "") for party in self._parties))
+        return table
+
+
+def outcome_table(outcome: Mapping[str, Any]) -> Table | None:
+    """Allocation and payment per bidder, then price and supply; None if nothing of it is public."""
+    if "allocation" not in outcome:
+        return None
+    prices = outcome.get("price")
+    slots = len(outcome["supply"])
+    shown = list(range(slots)) if slots <= 8 else [0, 1, 2, slots - 3, slots - 2, slots - 1]
+    table = Table(title="Outcome", title_justify="left")
+    table.add_column("bidder")
+    for t in shown:
+        table.add_column(f"slot {t + 1}", justify="right")
+    table.add_column("payment", justify="right")
+    for name, row in outcome["allocation"].items():
+        table.add_row(name, *(number(row[t]) for t in shown), number(outcome["payment"][name]))
+    table.add_section()
+    table.add_row("supply", *(number(outcome["supply"][t]) for t in shown), number(sum(outcome["payment"].values())))
+    if prices:
+        table.add_row("price", *(number(prices[t]) for t in shown), "")
+    return table
+
+
+def number(value: float) -> str:
+    """Four decimals, no noise behind them."""
+    return f"{value + 0.0:,.4f}".rstrip("0").rstrip(".") if abs(value) >= 5e-5 else "0"
+
+
+def seconds_line(seconds: Mapping[str, float]) -> str:
+    """Where the time went."""
+    return "  ".join(f"{name} {value:.2f} s" for name, value in seconds.items())

@@ -1,0 +1,175 @@
+"""`tacita node …`: a node on a real machine."""
+
+import asyncio
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tacita.cli.display import Progress
+from tacita.crypto.entropy import SystemEntropy
+from tacita.protocols.faults import CallerMistake, MachineFault
+
+app = typer.Typer(no_args_is_help=True, help="Run one party of a cluster on this machine.")
+
+Data = Annotated[Path, typer.Option("--data", help="the node's data folder")]
+
+
+@app.command()
+def init(
+    data: Data,
+    name: Annotated[str, typer.Option(help="the node's name in the roster")],
+    address: Annotated[str, typer.Option(help="host:port at which other nodes reach this one")],
+) -> None:
+    """Make the node's keys; send the enrolment.json it writes to whoever founds the cluster."""
+    from tacita.deploy.cluster import enrol
+
+    enrol(data, name, address, SystemEntropy())
+    sys.stdout.write(f"{name} has its keys in {data}; send {data / 'enrolment.json'} to the founder of the cluster\n")
+
+
+@app.command()
+def found(
+    enrolments: Annotated[list[Path], typer.Argument(help="enrolment.json of every node, in the order of the roster")],
+    out: Annotated[Path, typer.Option(help="folder for roster.json and one admission file per node")],
+    bits: Annotated[int, typer.Option(help="2048 or 3072")] = 2048,
+) -> None:
+    """Found a cluster. INSECURE for now: this process deals the key and could read everything."""
+    from tacita.crypto.security import ALLOWED_MODULUS_BITS
+    from tacita.deploy import cluster
+    from tacita.node import files
+    from tacita.protocols.roster import Roster
+
+    if bits not in ALLOWED_MODULUS_BITS:
+        raise CallerMistake("--bits must be 2048 or 3072; shorter keys are not secure")
+    roster = Roster.read({"nodes": [cluster.read_enrolment(path) for path in enrolments]})
+    admissions = cluster.found(roster.nodes, bits, SystemEntropy())
+    files.private_folder(out)
+    for name, admission in admissions.items():
+        files.write_json(out / f"{name}.admission.json", admission.tree(), files.PRIVATE)
+    files.write_json(out / "roster.json", roster.tree())
+    sys.stdout.write(
+        f"cluster of {len(roster.nodes)} nodes: give each node its admission file from {out}, then delete them here; "
+        "the key's provenance is dealer-insecure\n"
+    )
+
+
+@app.command()
+def admit(data: Data, admission: Annotated[Path, typer.Argument(help="<name>.admission.json")]) -> None:
+    """Join the cluster: store roster, certificates and key share in the node's folder."""
+    from tacita.deploy.cluster import Admission
+    from tacita.deploy.cluster import admit as store
+    from tacita.node import files
+
+    store(data, Admission.read(files.read_json(admission, "admission")))
+    sys.stdout.write(f"{data} is ready: run tacita node start --data {data}\n")
+
+
+@app.command()
+def start(
+    data: Data,
+    stop_with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Run the node until it is stopped."""
+    from tacita.node.main import start as serve
+
+    if not data.is_dir():
+        raise CallerMistake(f"{data} is no folder; run tacita node init first")
+    serve(data, stop_with_stdin)
+
+
+@app.command()
+def status(data: Data, format: Annotated[str, typer.Option(help="text or json")] = "text") -> None:
+    """Ask the running node how it is."""
+    from tacita.node.client import Operator
+    from tacita.node.config import Folder
+
+    async def ask() -> dict[str, object]:
+        operator = Operator(Folder(data))
+        try:
+            reply = await operator.status()
+        finally:
+            await operator.close()
+        if reply is None:
+            raise MachineFault(
+                f"{operator.name} does not answer at {operator.address}; start it with tacita node start"
+            )
+        return {
+            "name": reply.name,
+            "address": operator.address,
+            "process": reply.process,
+            "version": reply.version,
+            "provenance": reply.provenance,
+            "key_bits": reply.key_bits,
+            "sessions": reply.sessions,
+            "peers": {p.name: {"address": p.address, "connected": p.connected} for p in reply.peers},
+        }
+
+    tree = asyncio.run(ask())
+    if format == "json":
+        sys.stdout.write(json.dumps(tree) + "\n")
+        return
+    peers = tree.pop("peers")
+    assert isinstance(peers, dict)
+    for key, value in tree.items():
+        sys.stdout.write(f"{key:11} {value}\n")
+    for name, peer in peers.items():
+        state = "connected" if peer["connected"] else "not connected"
+        sys.stdout.write(f"peer        {name} at {peer['address']}: {state}\n")
+
+
+@app.command()
+def join(
+    data: Data,
+    terms: Annotated[Path, typer.Option(help="complete terms.toml, the same at every node")],
+    inputs: Annotated[Path, typer.Option(help="inputs.csv with this node's bidders (header only if it has none)")],
+    out: Annotated[Path, typer.Option(help="folder for the results")],
+    budget: Annotated[Path | None, typer.Option(help="budget.csv of this node's bidders")] = None,
+) -> None:
+    """Run one session together with the other nodes, whose operators run the same command."""
+    from tacita.deploy.local import check_session_name, most_telling
+    from tacita.node import files
+    from tacita.node.client import Finished, Operator
+    from tacita.node.config import Folder
+    from tacita.protocols.policies.registry import complete_terms
+
+    folder = Folder(data)
+    completed = complete_terms(read_terms(terms))
+    check_session_name(completed)
+    inbox = folder.inbox(completed.session.name)
+    files.write_canonical(inbox / "terms.json", completed.tree)
+    files.write(inbox / "inputs.csv", files.read_text(inputs, "inputs").encode(), files.PRIVATE)
+    if budget:
+        files.write(inbox / "budget.csv", files.read_text(budget, "budget file").encode(), files.PRIVATE)
+
+    async def go() -> Finished:
+        operator = Operator(folder)
+        try:
+            with Progress([operator.name], quiet=False) as progress:
+                result = await operator.run(completed.session.name, progress.report)
+        finally:
+            await operator.close()
+        if not isinstance(result, Finished):
+            raise most_telling([result])
+        return result
+
+    result = asyncio.run(go())
+    files.write(out / "outcome.json", (json.dumps(json.loads(result.outcome), indent=2) + "\n").encode())
+    files.write(out / "certificate.json", result.certificate)
+    files.write_json(out / "roster.json", folder.roster().tree())
+    for path in sorted((Path(result.folder) / "private").glob("*.json")):
+        files.write(files.private_folder(out / "private") / path.name, path.read_bytes(), files.PRIVATE)
+    sys.stdout.write(f"results are in {out}; check: tacita verify {out}/certificate.json --roster {out}/roster.json\n")
+
+
+def read_terms(path: Path) -> dict[str, object]:
+    """A terms file as a tree; raises CallerMistake."""
+    from tacita.node import files
+
+    try:
+        return tomllib.loads(files.read_text(path, "terms"))
+    except tomllib.TOMLDecodeError as error:
+        raise CallerMistake(f"the terms file {path} is not valid TOML ({error}); correct it") from None

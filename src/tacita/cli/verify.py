@@ -1,0 +1,80 @@
+"""`tacita verify`: check a certificate offline. Imports nothing of a node."""
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tacita.protocols import verify as check
+from tacita.protocols.faults import CallerMistake, VerificationFailed
+from tacita.protocols.roster import Roster
+
+UNKNOWN_SIGNERS = 5
+
+
+def verify(
+    certificate: Annotated[Path, typer.Argument(help="certificate.json of a session")],
+    roster: Annotated[Path | None, typer.Option(help="roster.json of the cluster you trust")] = None,
+    terms: Annotated[Path | None, typer.Option(help="terms.toml that the session must have followed")] = None,
+    format: Annotated[str, typer.Option(help="text or json")] = "text",
+) -> int:
+    """Re-check everything a certificate claims, without network and without trusting the nodes."""
+    as_json = format == "json"
+    data = _read(certificate, "certificate")
+    known = Roster.read(_json(roster, "roster")) if roster else None
+    tree = None
+    if terms:
+        try:
+            tree = tomllib.loads(_read(terms, "terms").decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CallerMistake(f"the terms file {terms} is not valid TOML ({error}); correct it") from None
+
+    def note(sentence: str) -> None:
+        if not as_json:
+            sys.stdout.write(f"  ok  {sentence}\n")
+
+    try:
+        result = check.verify(data, known, tree, note=note)
+    except VerificationFailed as error:
+        if as_json:
+            sys.stdout.write(json.dumps({"valid": False, "reason": str(error)}) + "\n")
+        raise
+    claims = result.claims
+    if as_json:
+        shown = {
+            "valid": True,
+            "signers": "known" if result.known_signers else "unknown",
+            "checks": result.checks,
+            "digest": result.digest,
+            "claims": claims,
+            "outcome": result.outcome,
+        }
+        sys.stdout.write(json.dumps(shown) + "\n")
+    else:
+        bound = "yes" if claims["inputs_bound"] else "no"
+        sys.stdout.write(
+            f"inputs_bound: {bound}, security: {claims['security']}, provenance: {claims['provenance']}\n"
+            f"certificate {result.digest[:16]} is valid\n"
+        )
+    if not result.known_signers:
+        sys.stderr.write("tacita: signed by unknown keys: give --roster with the roster you trust\n")
+        return UNKNOWN_SIGNERS
+    return 0
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CallerMistake(f"the {what} {path} cannot be read ({error.strerror}); give the right path") from None
+
+
+def _json(path: Path, what: str) -> object:
+    try:
+        tree: object = json.loads(_read(path, what))
+    except (ValueError, RecursionError):
+        raise CallerMistake(f"the {what} {path} is not valid JSON; give the right file") from None
+    return tree
