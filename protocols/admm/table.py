@@ -193,7 +193,8 @@ class _Clearing:
             allocation = await self._fill_steps(main, right[:size])
         else:
             allocation = await self._fill_quadratic(main, demand, slope, back[: market.slots])
-        return Table(engine.within(lam[: market.slots], 0, lam.hi), allocation, loss)
+        # λ ≥ 0 because 0 is on the grid; rounding of the correction can fall below it.
+        return Table(await engine.positive_part(lam[: market.slots]), allocation, loss)
 
     # ---- the grid ---------------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ import time
 import traceback
 from pathlib import Path
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from tacita.cli import auction, bench, node, verify
 from tacita.deploy.local import BugInNode
@@ -44,12 +44,13 @@ def _run(arguments: list[str] | None) -> int:
     except TacitaError as error:
         _say(str(error))
         return error.exit_code
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        _say(f"{error.format_message().rstrip('.')}; see tacita --help")
+    except TyperException as error:
+        message = getattr(error, "format_message", lambda: str(error))()
+        _say(f"{message.rstrip('.')}; see tacita --help")
         return 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _say("stopped; nothing was released")
         return 130
     except BugInNode as error:

@@ -1,0 +1,78 @@
+# Everything from nothing: python3 >= 3.11, make and a C compiler are enough.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= out/demo
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test test-slow lint types imports proto proto-check vectors bench lock clean
+
+demo: $(VENV)/demo.done
+	$(BIN)/tacita demo --out $(OUT)
+
+test: $(VENV)/dev.done
+	$(PYTEST) tests
+
+# 12 bidders, 8 slots and more instances through real engines; long.
+test-slow: $(VENV)/dev.done
+	$(PYTEST) tests -m slow --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.done
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.done
+	$(BIN)/lint-imports
+
+proto: $(VENV)/dev.done
+	PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Itacita/proto=proto --python_out=src \
+	  --grpc_python_out=src --mypy_out=src --mypy_grpc_out=src proto/tacita.proto
+
+# Generated code is committed; this regenerates it elsewhere and compares.
+proto-check: $(VENV)/dev.done
+	rm -rf $(VENV)/proto && mkdir -p $(VENV)/proto
+	PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Itacita/proto=proto --python_out=$(VENV)/proto \
+	  --grpc_python_out=$(VENV)/proto --mypy_out=$(VENV)/proto --mypy_grpc_out=$(VENV)/proto proto/tacita.proto
+	for f in tacita_pb2.py tacita_pb2.pyi tacita_pb2_grpc.py tacita_pb2_grpc.pyi; do \
+	  diff proto/$$f $(VENV)/proto/tacita/proto/$$f || exit 1; done
+
+vectors: $(VENV)/dev.done
+	$(BIN)/python -m tests.vectors.generate
+
+bench: $(VENV)/dev.done $(VENV)/bench.done
+	$(BIN)/tacita bench --peers $(VENV)/bench/bin/python --out out/bench
+
+# Pin every dependency by hash; needs uv.
+lock:
+	uv pip compile -q pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate -o requirements/lock.txt
+	uv pip compile -q pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -o requirements/dev.txt
+	uv pip compile -q requirements/bench.in --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate -o requirements/bench.txt
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  (echo "Tacita needs Python 3.11 or newer; set PYTHON=python3.x" >&2; exit 2)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.done: requirements/lock.txt pyproject.toml | $(VENV)/bin/python
+	test -e src/tacita/crypto/paillier.py || (echo "the links in src/tacita are missing: clone with symbolic links" >&2; exit 2)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/dev.done: requirements/dev.txt $(VENV)/demo.done
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(VENV)/bench.done: requirements/bench.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/bench
+	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis
