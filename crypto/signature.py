@@ -82,6 +82,11 @@ def _scheme() -> Any:
     return G2ProofOfPossession
 
 
+def load() -> None:
+    """Import the pairing arithmetic now, so that the first signature does not wait for it."""
+    _scheme()
+
+
 @lru_cache(maxsize=64)
 def _scalar(seed: bytes) -> int:
     """The secret scalar of a seed, by the key generation of the BLS standard as py_ecc implements it."""

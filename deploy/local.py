@@ -215,10 +215,10 @@ class SessionResult:
 
 async def run_session(cluster: LocalCluster, session: str, report: Report) -> SessionResult:
     """Run the session in all inboxes; raises the most telling failure of any node."""
-    stages: dict[str, float] = {}
+    begun: dict[tuple[str, str], float] = {}
 
     def note(node: str, progress: tacita_pb2.Progress) -> None:
-        stages[progress.stage] = min(progress.seconds, stages.get(progress.stage, progress.seconds))
+        begun.setdefault((progress.stage, node), progress.seconds)
         report(node, progress)
 
     results = await asyncio.gather(*(operator.run(session, note) for operator in cluster.operators))
@@ -233,12 +233,15 @@ async def run_session(cluster: LocalCluster, session: str, report: Report) -> Se
     for node in cluster.manifest.nodes:
         for path in sorted((Folder(node.folder).session(session) / "private").glob("*.json")):
             private[path.stem] = path.read_bytes()
-    return SessionResult(json.loads(finished[0].outcome), finished[0].certificate, private, durations(stages))
+    return SessionResult(json.loads(finished[0].outcome), finished[0].certificate, private, durations(begun))
 
 
-def durations(begun: Mapping[str, float]) -> dict[str, float]:
-    """Seconds per stage from the moments when stages began."""
-    ordered = sorted(begun.items(), key=lambda item: item[1])
+def durations(begun: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Seconds per stage; a stage begins when the last node begins it."""
+    last: dict[str, float] = {}
+    for (stage, _), seconds in begun.items():
+        last[stage] = max(seconds, last.get(stage, 0.0))
+    ordered = sorted(last.items(), key=lambda item: item[1])
     return {name: round(end - start, 3) for (name, start), (_, end) in zip(ordered, ordered[1:], strict=False)}
 
 

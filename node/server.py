@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from tacita.crypto import signature
 from tacita.crypto.entropy import SystemEntropy
 from tacita.crypto.errors import InvalidKey
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
@@ -121,6 +122,7 @@ class Node:
         self._server = server
         self.transport.start()
         self._spare = Worker()
+        asyncio.get_running_loop().run_in_executor(None, signature.load)
         log.info("%s listens on %s", self.name, address)
 
     async def stop(self) -> None:

@@ -30,6 +30,9 @@ OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.so_reuseport", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
 Frame = tacita_pb2.Frame
 
@@ -102,7 +105,6 @@ class Transport:
         address = nodes.nodes[nodes.index(name)].address
         credentials = grpc.ssl_channel_credentials(tls.authority, tls.own.key, tls.own.certificate)
         options: list[tuple[str, Any]] = [*OPTIONS, ("grpc.ssl_target_name_override", name)]
-        options += [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
         pause = 0.05
         while True:
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):

@@ -158,7 +158,8 @@ class _Clearing:
         products = await engine.mul(bids.slope[np.tile(np.arange(n), len(ends))], engine.concat(ends))
         drop = await engine.trunc(products, FRACTION)
         top = bids.value - drop[n:] if bids.minimum else bids.value
-        return engine.concat([bids.value - drop[:n], top])
+        # Lower by what two truncations may differ: a bid's bottom never lies above its top, even if lo = hi.
+        return engine.concat([bids.value - drop[:n] - (engine.info.ulp + 1), top])
 
     async def solve(self, counterfactuals: bool) -> Table:
         """Evaluate the grid, find the clearing points, read price, welfare and allocation off them."""
@@ -214,7 +215,9 @@ class _Clearing:
         assert bids.value and bids.slope and bids.maximum and bids.slope_inverse
         n = market.entries
         bottom, top = self.own[self.piece], self.own[n + self.piece]
-        past_bottom, past_top = self.order.precedes(bottom, self.point), self.order.precedes(top, self.point)
+        past_bottom, passed = self.order.precedes(bottom, self.point), self.order.precedes(top, self.point)
+        # Right of its own top a bid takes its minimum exactly, so that no rounding hides a flat price interval.
+        past_top = engine.within(passed + (top == self.point).astype(int).astype(object), 0, 1)
         inside = engine.within(past_bottom - past_top, 0, 1)
         distance = bids.value[self.piece] - gap_to  # b − g
         inverse = bids.slope_inverse[self.piece]
@@ -226,9 +229,11 @@ class _Clearing:
         demand = full
         for part in parts:
             demand = demand + part
-        slack = 1 << 16  # rounding of b − a·hi moves a kink by a few units, which 1/a can magnify
+        # Rounding of b − a·hi moves a kink by a few units, which 1/a magnifies.
+        slack = (3 * engine.info.ulp + 8) * ((inverse.hi >> FRACTION) + 1)
         demand = engine.within(demand, -slack, market.largest + slack)
-        slope = engine.within(await engine.mul(inside, inverse), 0, inverse.hi)
+        steep = engine.within(past_bottom - passed, 0, 1)
+        slope = engine.within(await engine.mul(steep, inverse), 0, inverse.hi)
         square = await engine.trunc(await engine.mul(demand, demand), FRACTION)
         twice = (await engine.mul(distance, demand)) * 2 - await engine.mul(bids.slope[self.piece], square)
         surplus = await engine.trunc(twice.halved(), FRACTION + 1)
@@ -244,8 +249,9 @@ class _Clearing:
         at_start, at_end = first[slot] + 1, first[slot] + 2  # the points p and p + k·cap
         k = np.array(market.cost_quadratic)[slot]
         cap = market.caps[slot]
-        started = self.order.precedes(at_start, everything)
-        ended = self.order.precedes(at_end, everything)
+        started, passed = self.order.precedes(at_start, everything), self.order.precedes(at_end, everything)
+        # Right of its own end the supply is cap exactly, so that no rounding hides a flat price interval.
+        ended = engine.within(passed + (at_end == everything).astype(int).astype(object), 0, 1)
         flat = (k == 0).astype(int).astype(object)
         curved = 1 - flat
         # k = 0: everything is offered from p on, including p itself; the jump is at the point p.
@@ -253,14 +259,16 @@ class _Clearing:
         jump = engine.public(flat * at_p * cap, FRACTION)
         vertical = (started + at_p).times(flat * cap, FRACTION)
         running = engine.within(started - ended, 0, 1)
+        steep = engine.within(started - passed, 0, 1)
         inverse = market.constant(np.where(k > 0, 1 / np.where(k > 0, k, 1), 0))
         above_p = self.grid - market.constant(market.cost_linear)[slot]
-        sloped = await engine.trunc(await engine.mul(running, above_p.times(inverse, FRACTION)), FRACTION)
+        # Truncate first: a factor 0 then leaves exactly 0.
+        sloped = await engine.mul(running, (await engine.trunc(above_p.times(inverse, FRACTION), FRACTION)) * curved)
         # Rounding p + k·cap and 1/k moves the ends of the sloped part by a few units of price over k.
         slack = 64 + 4 * (int(max(inverse)) >> FRACTION) + 4 * (self.grid.hi >> FRACTION)
         sloped = engine.within(sloped, -slack, int(max(cap)) + slack)
         supply = sloped + ended.times(curved * cap, FRACTION) + vertical
-        slope = running.times(inverse * curved, FRACTION)
+        slope = steep.times(inverse * curved, FRACTION)
         square = await engine.trunc(await engine.mul(supply, supply), FRACTION)
         twice = (await engine.mul(above_p, supply)) * 2 - square.times(market.constant(k), FRACTION)
         profit = await engine.trunc(twice.halved(), FRACTION + 1)

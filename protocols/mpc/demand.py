@@ -6,7 +6,7 @@ the random bits to prepare, the output layout, the cost, and the exact list of o
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import gmpy2
 
@@ -55,17 +55,17 @@ class Demand:
     multiplications: int
     magnitude_bits: int
 
-    @property
+    @cached_property
     def random_bits(self) -> int:
         """Shared random bits: width − 1 and a sign for a comparison, width for a zero test."""
         return sum(o.count * o.width for o in self.openings if o.kind in (COMPARISON, ZERO_TEST))
 
-    @property
+    @cached_property
     def comparisons(self) -> int:
         """Values compared, the usual measure of cost."""
         return sum(o.count for o in self.openings if o.kind in (COMPARISON, ZERO_TEST))
 
-    @property
+    @cached_property
     def statistical_bits(self) -> int:
         """k = 40 + log2 C(m,t) + log2(masked openings), at least 64: the masks of the whole session together
         hide up to distance 2^−40 even if all but one of the replicated terms are known."""
@@ -73,7 +73,7 @@ class Demand:
         needed = FLOOR_STATISTICAL_BITS + math.log2(self.info.ulp) + math.log2(max(masked, 1))
         return max(DEFAULT_STATISTICAL_BITS, math.ceil(needed))
 
-    @property
+    @cached_property
     def prime(self) -> int:
         """The prime of the field: no operand plus mask wraps around. Raises CallerMistake if it gets too long."""
         bits = self.magnitude_bits + 2

@@ -183,7 +183,7 @@ def _show(options: Options, terms: Terms, bidders: dict[str, Any], outcome: dict
         extra = {"gap": plain} if plain is not None else {}
         sys.stdout.write(json.dumps({**outcome, **extra}) + "\n")
         return
-    table = outcome_table(outcome)
+    table = outcome_table(outcome, console.width)
     if table:
         console.print(table)
         console.print(picture.terminal(curves, outcome), highlight=False)
@@ -195,9 +195,10 @@ def _show(options: Options, terms: Terms, bidders: dict[str, Any], outcome: dict
             f"key {outcome['provenance']}, inputs_bound {'yes' if outcome['inputs_bound'] else 'no'}"
         )
     if plain is not None:
-        console.print("gap to the plain solution: " + "  ".join(f"{k} {v:.2e}" for k, v in plain.items()))
-    console.print(seconds_line(outcome["seconds"]))
-    console.print(f"files: {out}/outcome.json  {out}/certificate.json  {out}/roster.json  {out}/auction.png")
+        gaps = "  ".join(f"{k} {v:.1e}" for k, v in plain.items())
+        console.print(f"gap to the plain solution: {gaps}", soft_wrap=True)
+    console.print(seconds_line(outcome["seconds"]), soft_wrap=True)
+    console.print(f"files: {out}/outcome.json  {out}/certificate.json  {out}/roster.json  {out}/auction.png", soft_wrap=True)
     console.print(f"check: tacita verify {out}/certificate.json --roster {out}/roster.json", soft_wrap=True)
 
 

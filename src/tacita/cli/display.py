@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -69,18 +70,22 @@ class Progress:
         return table
 
 
-def outcome_table(outcome: Mapping[str, Any]) -> Table | None:
-    """Allocation and payment per bidder, then price and supply; None if nothing of it is public."""
+def outcome_table(outcome: Mapping[str, Any], width: int) -> Table | None:
+    """Allocation and payment per bidder, then supply and price, with as many slots as the terminal has room for;
+    None if nothing of it is public."""
     if "allocation" not in outcome:
         return None
     prices = outcome.get("price")
     slots = len(outcome["supply"])
-    shown = list(range(slots)) if slots <= 8 else [0, 1, 2, slots - 3, slots - 2, slots - 1]
-    table = Table(title="Outcome", title_justify="left")
-    table.add_column("bidder")
+    name_width = max(len("supply"), *(len(name) for name in outcome["allocation"]))
+    room = max(1, (width - name_width - 16) // 10)
+    shown = list(range(slots)) if slots <= room else [*range(room - 1), slots - 1]
+    left = f", slots {room} to {slots - 1} are in outcome.json" if len(shown) < slots else ""
+    table = Table(title=f"Quantity per bidder and slot{left}", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("bidder", no_wrap=True)
     for t in shown:
-        table.add_column(f"slot {t + 1}", justify="right")
-    table.add_column("payment", justify="right")
+        table.add_column(f"slot {t + 1}", justify="right", no_wrap=True)
+    table.add_column("payment", justify="right", no_wrap=True)
     for name, row in outcome["allocation"].items():
         table.add_row(name, *(number(row[t]) for t in shown), number(outcome["payment"][name]))
     table.add_section()
@@ -91,8 +96,11 @@ def outcome_table(outcome: Mapping[str, Any]) -> Table | None:
 
 
 def number(value: float) -> str:
-    """Four decimals, no noise behind them."""
-    return f"{value + 0.0:,.4f}".rstrip("0").rstrip(".") if abs(value) >= 5e-5 else "0"
+    """Seven significant digits at most, no noise behind them."""
+    digits = max(0, 4 - max(0, len(str(int(abs(value)))) - 3))
+    text = f"{value:,.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
 
 
 def seconds_line(seconds: Mapping[str, float]) -> str:

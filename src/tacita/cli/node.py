@@ -16,6 +16,12 @@ from tacita.protocols.faults import CallerMistake, MachineFault
 app = typer.Typer(no_args_is_help=True, help="Run one party of a cluster on this machine.")
 
 Data = Annotated[Path, typer.Option("--data", help="the node's data folder")]
+Format = Annotated[str, typer.Option("--format", help="text or json")]
+
+
+def say(format: str, sentence: str, **facts: object) -> None:
+    """One sentence for people, or one JSON object."""
+    sys.stdout.write((json.dumps(facts) if format == "json" else sentence) + "\n")
 
 
 @app.command()
@@ -23,12 +29,18 @@ def init(
     data: Data,
     name: Annotated[str, typer.Option(help="the node's name in the roster")],
     address: Annotated[str, typer.Option(help="host:port at which other nodes reach this one")],
+    format: Format = "text",
 ) -> None:
     """Make the node's keys; send the enrolment.json it writes to whoever founds the cluster."""
     from tacita.deploy.cluster import enrol
 
     enrol(data, name, address, SystemEntropy())
-    sys.stdout.write(f"{name} has its keys in {data}; send {data / 'enrolment.json'} to the founder of the cluster\n")
+    enrolment = data / "enrolment.json"
+    say(
+        format,
+        f"{name} has its keys in {data}; send {enrolment} to the founder of the cluster",
+        enrolment=str(enrolment),
+    )
 
 
 @app.command()
@@ -36,6 +48,7 @@ def found(
     enrolments: Annotated[list[Path], typer.Argument(help="enrolment.json of every node, in the order of the roster")],
     out: Annotated[Path, typer.Option(help="folder for roster.json and one admission file per node")],
     bits: Annotated[int, typer.Option(help="2048 or 3072")] = 2048,
+    format: Format = "text",
 ) -> None:
     """Found a cluster. INSECURE for now: this process deals the key and could read everything."""
     from tacita.crypto.security import ALLOWED_MODULUS_BITS
@@ -51,21 +64,29 @@ def found(
     for name, admission in admissions.items():
         files.write_json(out / f"{name}.admission.json", admission.tree(), files.PRIVATE)
     files.write_json(out / "roster.json", roster.tree())
-    sys.stdout.write(
+    say(
+        format,
         f"cluster of {len(roster.nodes)} nodes: give each node its admission file from {out}, then delete them here; "
-        "the key's provenance is dealer-insecure\n"
+        "the key's provenance is dealer-insecure",
+        roster=str(out / "roster.json"),
+        admissions={name: str(out / f"{name}.admission.json") for name in admissions},
+        provenance="dealer-insecure",
     )
 
 
 @app.command()
-def admit(data: Data, admission: Annotated[Path, typer.Argument(help="<name>.admission.json")]) -> None:
+def admit(
+    data: Data,
+    admission: Annotated[Path, typer.Argument(help="<name>.admission.json")],
+    format: Format = "text",
+) -> None:
     """Join the cluster: store roster, certificates and key share in the node's folder."""
     from tacita.deploy.cluster import Admission
     from tacita.deploy.cluster import admit as store
     from tacita.node import files
 
     store(data, Admission.read(files.read_json(admission, "admission")))
-    sys.stdout.write(f"{data} is ready: run tacita node start --data {data}\n")
+    say(format, f"{data} is ready: run tacita node start --data {data}", data=str(data))
 
 
 @app.command()
@@ -82,7 +103,7 @@ def start(
 
 
 @app.command()
-def status(data: Data, format: Annotated[str, typer.Option(help="text or json")] = "text") -> None:
+def status(data: Data, format: Format = "text") -> None:
     """Ask the running node how it is."""
     from tacita.node.client import Operator
     from tacita.node.config import Folder
@@ -128,6 +149,7 @@ def join(
     inputs: Annotated[Path, typer.Option(help="inputs.csv with this node's bidders (header only if it has none)")],
     out: Annotated[Path, typer.Option(help="folder for the results")],
     budget: Annotated[Path | None, typer.Option(help="budget.csv of this node's bidders")] = None,
+    format: Format = "text",
 ) -> None:
     """Run one session together with the other nodes, whose operators run the same command."""
     from tacita.deploy.local import check_session_name, most_telling
@@ -148,7 +170,7 @@ def join(
     async def go() -> Finished:
         operator = Operator(folder)
         try:
-            with Progress([operator.name], quiet=False) as progress:
+            with Progress([operator.name], quiet=format == "json") as progress:
                 result = await operator.run(completed.session.name, progress.report)
         finally:
             await operator.close()
@@ -162,7 +184,27 @@ def join(
     files.write_json(out / "roster.json", folder.roster().tree())
     for path in sorted((Path(result.folder) / "private").glob("*.json")):
         files.write(files.private_folder(out / "private") / path.name, path.read_bytes(), files.PRIVATE)
-    sys.stdout.write(f"results are in {out}; check: tacita verify {out}/certificate.json --roster {out}/roster.json\n")
+    check = f"tacita verify {out}/certificate.json --roster {out}/roster.json"
+    say(format, f"results are in {out}; check: {check}", **json.loads(result.outcome))
+
+
+@app.command()
+def compose(
+    cluster: Annotated[Path, typer.Option(help="cluster folder with roster.json and nodes/<name>/")],
+    format: Format = "text",
+) -> None:
+    """Write compose.yaml into a cluster folder: the same nodes as containers."""
+    from tacita.deploy.compose import render
+    from tacita.deploy.manifest import Manifest
+    from tacita.node import files
+
+    manifest = Manifest.read(cluster)
+    files.write(cluster / "compose.yaml", render(manifest).encode())
+    say(
+        format,
+        f"{cluster / 'compose.yaml'} runs {len(manifest.nodes)} containers",
+        compose=str(cluster / "compose.yaml"),
+    )
 
 
 def read_terms(path: Path) -> dict[str, object]:

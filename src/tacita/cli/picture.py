@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tacita.cli.display import number
 from tacita.node import files
 from tacita.protocols.policies.auction.inputs import BidderInputs
 from tacita.protocols.policies.auction.terms import AuctionTerms
@@ -119,9 +120,8 @@ def terminal(all_curves: Sequence[Curves], outcome: Mapping[str, Any], width: in
             put(float(x), float(y), mark)
     put(quantity, price, "X")
     names = ("offers", "need") if c.reverse else ("demand", "supply")
-    lines = [
-        f"slot {c.slot + 1}: {names[0]} (d) against {names[1]} (s), clearing at price {price:.4f}, quantity {quantity:.4f}"
-    ]
+    sides = f"{names[0]} (d) against {names[1]} (s)"
+    lines = [f"slot {c.slot + 1}: {sides}; price {number(price)}, quantity {number(quantity)}"]
     for row, cells in enumerate(grid):
         label = f"{top * (height - 1 - row) / (height - 1):9.2f}" if row % 7 == 0 else " " * 9
         lines.append(f"{label} |{''.join(cells).rstrip()}")
