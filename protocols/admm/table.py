@@ -158,8 +158,10 @@ class _Clearing:
         products = await engine.mul(bids.slope[np.tile(np.arange(n), len(ends))], engine.concat(ends))
         drop = await engine.trunc(products, FRACTION)
         top = bids.value - drop[n:] if bids.minimum else bids.value
-        # Lower by what two truncations may differ: a bid's bottom never lies above its top, even if lo = hi.
-        return engine.concat([bids.value - drop[:n] - (engine.info.ulp + 1), top])
+        # Rounded up, so that demand never exceeds hi on the way down; never above the top, even if lo = hi.
+        ulp = engine.info.ulp
+        bottom = await engine.minimum(bids.value - drop[:n] + (ulp - ulp // 2), top)
+        return engine.concat([bottom, top])
 
     async def solve(self, counterfactuals: bool) -> Table:
         """Evaluate the grid, find the clearing points, read price, welfare and allocation off them."""
@@ -222,6 +224,8 @@ class _Clearing:
         distance = bids.value[self.piece] - gap_to  # b − g
         inverse = bids.slope_inverse[self.piece]
         middle = await engine.trunc(await engine.mul(distance, inverse), FRACTION)
+        # Demand is rounded down and supply up: r > 0 then holds nowhere above a flat interval on which r = 0.
+        middle = middle - (engine.info.ulp - engine.info.ulp // 2 + 1)
         full = bids.maximum[self.piece]
         parts = [await engine.mul(inside, middle - full), -(await engine.mul(past_top, full))]
         if bids.minimum:
@@ -263,7 +267,8 @@ class _Clearing:
         inverse = market.constant(np.where(k > 0, 1 / np.where(k > 0, k, 1), 0))
         above_p = self.grid - market.constant(market.cost_linear)[slot]
         # Truncate first: a factor 0 then leaves exactly 0.
-        sloped = await engine.mul(running, (await engine.trunc(above_p.times(inverse, FRACTION), FRACTION)) * curved)
+        sloped = (await engine.trunc(above_p.times(inverse, FRACTION), FRACTION)) + (engine.info.ulp // 2 + 2)
+        sloped = await engine.mul(running, sloped * curved)
         # Rounding p + k·cap and 1/k moves the ends of the sloped part by a few units of price over k.
         slack = 64 + 4 * (int(max(inverse)) >> FRACTION) + 4 * (self.grid.hi >> FRACTION)
         sloped = engine.within(sloped, -slack, int(max(cap)) + slack)

@@ -59,10 +59,14 @@ def committed(auction: Auction, inputs: Mapping[str, BidderInputs]) -> dict[str,
 
 
 def run_clear(
-    auction: Auction, inputs: Mapping[str, BidderInputs], noise: int | None = None, order: Sequence[str] | None = None
+    auction: Auction,
+    inputs: Mapping[str, BidderInputs],
+    noise: int | None = None,
+    order: Sequence[str] | None = None,
+    parties: int = 3,
 ) -> tuple[dict[str, Any], dict[str, list[int]]]:
     """The policy's program on plain integers, with truncation noise for a seed: (outcome, output integers)."""
-    engine = ClearEngine(committed(auction, inputs), seed=noise)
+    engine = ClearEngine(committed(auction, inputs), parties, (parties - 1) // 2, noise)
     asyncio.run(auction.program(order or auction.participants)(engine, lambda _k, _total: None))
     return auction.outcome(engine.outputs), engine.outputs
 

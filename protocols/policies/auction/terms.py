@@ -134,7 +134,7 @@ class AuctionTerms:
             )
         if self.payment_rule == "paper" and self.budgets:
             raise CallerMistake(
-                '[auction] payment_rule = "paper" with budgets is only available with --plain; use "clarke" or "uniform"'
+                '[auction] payment_rule = "paper" is not available with budgets; use "clarke" or "uniform"'
             )
         if coupled and self.bids == "steps":
             if self.gap < STEP_COUPLED_GAP:

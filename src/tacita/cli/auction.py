@@ -198,7 +198,8 @@ def _show(options: Options, terms: Terms, bidders: dict[str, Any], outcome: dict
         gaps = "  ".join(f"{k} {v:.1e}" for k, v in plain.items())
         console.print(f"gap to the plain solution: {gaps}", soft_wrap=True)
     console.print(seconds_line(outcome["seconds"]), soft_wrap=True)
-    console.print(f"files: {out}/outcome.json  {out}/certificate.json  {out}/roster.json  {out}/auction.png", soft_wrap=True)
+    written = "  ".join(f"{out}/{name}" for name in ("outcome.json", "certificate.json", "roster.json", "auction.png"))
+    console.print(f"files: {written}", soft_wrap=True)
     console.print(f"check: tacita verify {out}/certificate.json --roster {out}/roster.json", soft_wrap=True)
 
 

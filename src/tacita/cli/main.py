@@ -47,7 +47,8 @@ def _run(arguments: list[str] | None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except TyperException as error:
-        message = getattr(error, "format_message", lambda: str(error))()
+        form = getattr(error, "format_message", None)
+        message = str(form() if form else error)
         _say(f"{message.rstrip('.')}; see tacita --help")
         return 2
     except (KeyboardInterrupt, typer.Abort):
