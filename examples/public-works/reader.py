@@ -28,7 +28,7 @@ TERMS = """\
 policy = "auction"
 
 [session]
-security = "abort"
+security = "passive"
 plan = "shared"
 
 [auction]

@@ -52,7 +52,8 @@ async def clarke_separable(engine: Engine, market: Market, bids: Bids, table: Ta
     """Payments per bidder from the table's own W, W_{−i} and x; `worth` is v at the published allocation."""
     own = await values(engine, market, bids, table.allocation)
     payment = engine.group_sum(table.loss + own, market.owners, market.bidders)
-    return await _guard(engine, payment, engine.group_sum(worth, market.owners, market.bidders))
+    total = engine.group_sum(worth, market.owners, market.bidders)
+    return await _guard(engine, market, bids, payment, total)
 
 
 async def clarke_coupled(
@@ -82,7 +83,7 @@ async def clarke_coupled(
         others.append(await _welfare_without(engine, market, bids, order, full, i))
     own = engine.group_sum(worth, market.owners, market.bidders)
     payment = engine.concat(others) + own - total[np.zeros(market.bidders, dtype=np.int64)]
-    return await _guard(engine, payment, own)
+    return await _guard(engine, market, bids, payment, own)
 
 
 async def _welfare_without(
@@ -129,6 +130,11 @@ async def uniform(engine: Engine, market: Market, price: Secret, x: Secret) -> S
     return await engine.trunc(paid, FRACTION)
 
 
-async def _guard(engine: Engine, payment: Secret, worth: Secret) -> Secret:
-    """min(max(p, 0), v): rounding must never make a bidder pay more than its bid, or be paid."""
-    return await engine.minimum(await engine.positive_part(payment), worth)
+async def _guard(engine: Engine, market: Market, bids: Bids, payment: Secret, worth: Secret) -> Secret:
+    """max(min(p, v), 0), with v lowered by its largest rounding error: nobody pays more than its bid, or is paid.
+
+    Per entry `values` is off by at most one truncation, and for quadratic bids by another one times the slope.
+    """
+    slope = 1 if bids.slope is None else 1 + -(-bids.slope.hi >> FRACTION)
+    error = engine.info.ulp * slope * np.bincount(market.owners, minlength=market.bidders).astype(object)
+    return await engine.positive_part(await engine.minimum(payment, worth - error))

@@ -149,11 +149,12 @@ class SharedEngine(Engine):
         return await self._reshare(self._group_sum(a * b, group, count))
 
     async def _trunc(self, a: IntArray, bits: int, width: int) -> IntArray:
-        """Open v + 2^(w−1) + r with r = Σ r_S; subtract the shared Σ (r_S >> bits): no random bits needed."""
+        """Open v + 2^s + r ≥ 0 with r = Σ r_S; subtract the shared Σ (r_S >> bits): no random bits needed."""
         each = self.statistical_bits + width - math.floor(math.log2(self.info.ulp))
         mask, shifted = self.bounded(len(a), each, bits)
-        opened = await self.open((a + mask + (1 << (width - 1))) % self.prime, Opening(TRUNCATION, len(a), width))
-        offset = (1 << (width - 1) >> bits) + self.info.ulp // 2
+        lift = 1 << max(width - 1, bits)  # a multiple of 2^bits
+        opened = await self.open((a + mask + lift) % self.prime, Opening(TRUNCATION, len(a), width))
+        offset = (lift >> bits) + self.info.ulp // 2
         return ((opened >> bits) - shifted - offset) % self.prime
 
     async def _negative(self, a: IntArray, width: int) -> IntArray:

@@ -9,6 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from tests.economics.exact import ZERO, Piece, Slot
 from tests.economics.generator import Files, run_clear
 

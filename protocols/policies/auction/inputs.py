@@ -58,9 +58,7 @@ class Inputs:
         return any(p.budget is not None for p in self.bidders.values())
 
 
-def read_inputs(
-    lines: Iterable[str], slots: int, budgets: Iterable[str] | None = None, fewest: int = 2
-) -> Inputs:
+def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None = None, fewest: int = 2) -> Inputs:
     """Parse the inputs and, if given, the budgets; every mistake names its line. Raises CallerMistake.
 
     `fewest` bidders must be there: 2 for a whole auction, 0 for one node's part of it.

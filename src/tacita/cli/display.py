@@ -78,7 +78,12 @@ def outcome_table(outcome: Mapping[str, Any], width: int) -> Table | None:
     prices = outcome.get("price")
     slots = len(outcome["supply"])
     name_width = max(len("supply"), *(len(name) for name in outcome["allocation"]))
-    room = max(1, (width - name_width - 16) // 10)
+    cells = [*outcome["supply"], *(prices or []), *(x for row in outcome["allocation"].values() for x in row)]
+    cell = 2 + max(7, *(len(number(x)) for x in cells))
+    last = 2 + max(
+        7, len(number(sum(outcome["payment"].values()))), *(len(number(p)) for p in outcome["payment"].values())
+    )
+    room = max(1, (width - name_width - last - 6) // cell)
     shown = list(range(slots)) if slots <= room else [*range(room - 1), slots - 1]
     left = f", slots {room} to {slots - 1} are in outcome.json" if len(shown) < slots else ""
     table = Table(title=f"Quantity per bidder and slot{left}", title_justify="left", box=box.SIMPLE_HEAD)

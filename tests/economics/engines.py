@@ -1,0 +1,130 @@
+"""m SharedEngines in one event loop, for testing single operations without a session around them."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tacita.crypto.entropy import SeededEntropy, random_bits
+from tacita.crypto.shamir import share
+from tacita.protocols.mpc.clear import ClearEngine
+from tacita.protocols.mpc.demand import Demand, DryRun, Opening
+from tacita.protocols.mpc.engine import Engine, EngineInfo, IntArray
+from tacita.protocols.mpc.runtime import SessionRuntime
+from tacita.protocols.mpc.shared import EngineKeys, SharedEngine, replicated_subsets
+
+Program = Callable[[Engine], Awaitable[None]]
+Inputs = Mapping[str, Sequence[int]]
+Tamper = Callable[[int, int, int, bytes], bytes]
+"""(sender, receiver, number of the message on this link, data) → what arrives instead."""
+
+
+class RecordingEngine(SharedEngine):
+    """Also keeps every opened value."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.values: list[tuple[Opening, list[int]]] = []
+
+    async def open(self, a: IntArray, entry: Opening) -> IntArray:
+        values = await super().open(a, entry)
+        self.values.append((entry, [int(v) for v in values]))
+        return values
+
+
+@dataclass
+class Run:
+    """What the nodes ended with."""
+
+    demand: Demand
+    outputs: dict[str, list[int]]
+    engines: list[RecordingEngine] = field(repr=False)
+
+
+def info(parties: int) -> EngineInfo:
+    return EngineInfo("test", "passive", parties, (parties - 1) // 2)
+
+
+def dry(program: Program, parties: int) -> Demand:
+    """What the program announces."""
+    run = DryRun(info(parties))
+    asyncio.run(_await(program(run)))
+    return run.demand()
+
+
+def clear(program: Program, inputs: Inputs, parties: int = 3, noise: int | None = None) -> dict[str, list[int]]:
+    """The program's outputs on plain integers."""
+    engine = ClearEngine(inputs, parties, (parties - 1) // 2, noise)
+    asyncio.run(_await(program(engine)))
+    return engine.outputs
+
+
+def secure(
+    program: Program,
+    inputs: Inputs,
+    parties: int,
+    seed: str,
+    tamper: Tamper = lambda sender, receiver, number, data: data,
+) -> Run:
+    """The program's outputs from m nodes; raises what the first failing node raises."""
+    return asyncio.run(_secure(program, inputs, parties, seed, tamper))
+
+
+async def _await(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: Tamper) -> Run:
+    run = DryRun(info(m))
+    await program(run)
+    demand, t = run.demand(), (m - 1) // 2
+    entropy, loop = SeededEntropy(f"{seed}/{m}"), asyncio.get_running_loop()
+    shares: list[dict[str, list[int]]] = [{} for _ in range(m)]
+    for block in demand.inputs:
+        dealt = [share(int(x), demand.prime, t, m, entropy) for x in inputs[block.label]]
+        for i in range(m):
+            shares[i][block.label] = [row[i] for row in dealt]
+    masks = [{b.label: [random_bits(entropy, 80) for _ in range(b.size)] for b in demand.outputs} for _ in range(m)]
+    runtimes: list[SessionRuntime] = []
+    over: list[bool] = []
+
+    class Wire:
+        def __init__(self, sender: int, receiver: int) -> None:
+            self.sender, self.receiver, self.sent = sender, receiver, 0
+
+        def write(self, data: bytes) -> None:
+            self.sent += 1
+            data = tamper(self.sender, self.receiver, self.sent, data)
+            loop.call_soon(self.deliver, data)
+
+        def deliver(self, data: bytes) -> None:
+            if not over:
+                runtimes[self.receiver].feed(self.sender)(data)
+
+    for i in range(m):
+        runtimes.append(SessionRuntime(i, m, t, {j: Wire(i, j) for j in range(m) if j != i}))
+    engines = [
+        RecordingEngine(runtimes[i], demand, keys(i, m, t, seed), shares[i], masks[i], SeededEntropy(f"{seed}/node{i}"))
+        for i in range(m)
+    ]
+    try:
+        await asyncio.wait_for(asyncio.gather(*(program(engine) for engine in engines)), 60)
+    finally:
+        over.append(True)
+    lows = {b.label: b.lo for b in demand.outputs}
+    outputs = {}
+    for label, opened in engines[0].opened.items():
+        assert all(e.opened[label] == opened for e in engines), "the nodes opened different values"
+        outputs[label] = [b + lows[label] - sum(masks[i][label][n] for i in range(m)) for n, b in enumerate(opened)]
+    return Run(demand, outputs, engines)
+
+
+def keys(me: int, m: int, t: int, seed: str) -> EngineKeys:
+    """This node's replicated and pairwise keys."""
+    replicated = {s: _key(seed, "replicated", *s) for s in replicated_subsets(m, t) if me in s}
+    pairwise = {j: _key(seed, "pairwise", min(me, j), max(me, j)) for j in range(m) if j != me}
+    return EngineKeys(replicated, pairwise)
+
+
+def _key(seed: str, *what: object) -> bytes:
+    return hashlib.sha256(f"{seed}/{what}".encode()).digest()

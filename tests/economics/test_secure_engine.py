@@ -1,0 +1,189 @@
+"""SharedEngine against ClearEngine, operation by operation, at m = 3, 4, 5 and 7."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS, RANDOM_BIT, Opening
+from tacita.protocols.mpc.engine import Engine, Secret
+from tests.economics.engines import RecordingEngine, clear, info, secure
+
+PARTIES = [3, 4, 5, 7]
+SIZE = 40
+LIMIT, LEAST = 1 << 40, 1 << 16
+GROUP = np.repeat(np.arange(4), SIZE // 4)
+
+every_cluster = pytest.mark.parametrize("parties", PARTIES, ids=[f"m{m}" for m in PARTIES])
+
+
+def vectors(seed: int) -> dict[str, list[int]]:
+    """Random vectors with the awkward values in front: 0, ±1 and both ends of the interval."""
+    r = np.random.default_rng(seed)
+    ends = [0, 0, 1, -1, LIMIT, -LIMIT, LIMIT, -LIMIT, LIMIT - 1, 1 - LIMIT]
+    a = ends + [int(x) for x in r.integers(-LIMIT, LIMIT, SIZE - len(ends))]
+    b = [0, 1, 1, -1, LIMIT, -LIMIT, -LIMIT, LIMIT, LIMIT, -LIMIT] + [int(x) for x in r.integers(-LIMIT, LIMIT, 30)]
+    b[20:25] = a[20:25]
+    bits = [int(x) for x in r.integers(0, 2, SIZE)]
+    small = [int(x) for x in r.integers(-3, 4, SIZE)]
+    positive = [LEAST, LIMIT, LIMIT - 1, LEAST + 1] + [int(x) for x in 2.0 ** r.uniform(16, 40, SIZE - 4)]
+    return {"a": a, "b": b, "bit": bits, "small": small, "positive": positive}
+
+
+async def take(engine: Engine) -> dict[str, Secret]:
+    sizes = {"a": (-LIMIT, LIMIT), "b": (-LIMIT, LIMIT), "bit": (0, 1), "small": (-3, 3), "positive": (LEAST, LIMIT)}
+    return {label: await engine.from_cipher(label, SIZE, 0, lo, hi) for label, (lo, hi) in sizes.items()}
+
+
+async def exact_program(engine: Engine) -> None:
+    """Every operation whose result has no rounding."""
+    v = await take(engine)
+    a, b = v["a"], v["b"]
+    order = np.random.default_rng(0).permutation(SIZE)
+    matrix = np.array([[int(x) for x in row] for row in np.random.default_rng(1).integers(-9, 9, (7, SIZE))], object)
+    await engine.to_cipher("mul", await engine.mul(a, b))
+    await engine.to_cipher("dot", await engine.dot(a, b, GROUP, 4))
+    await engine.to_cipher("less", await engine.less(a, b))
+    await engine.to_cipher("negative", await engine.negative(a))
+    await engine.to_cipher("is_zero", await engine.is_zero(v["small"]))
+    await engine.to_cipher("is_zero_wide", await engine.is_zero(a - b))
+    await engine.to_cipher("minimum", await engine.minimum(a, b))
+    await engine.to_cipher("positive_part", await engine.positive_part(a))
+    await engine.to_cipher("select", await engine.select(v["bit"], a, b))
+    await engine.to_cipher("clip", await engine.clip(a, engine.public(np.full(SIZE, -5), 0), v["positive"]))
+    await engine.to_cipher("group_sum", engine.group_sum(a, GROUP, 4))
+    await engine.to_cipher("prefix_sum", engine.prefix_sum(a, GROUP))
+    await engine.to_cipher("matvec", engine.matvec(matrix, a, 0))
+    await engine.to_cipher("linear", engine.concat([a[order], b * 3 - a + 7, 5 - b])[::2])
+    await engine.to_cipher("array", np.arange(SIZE).astype(object) - a)
+
+
+async def rounded_program(engine: Engine) -> None:
+    """Truncations by few and by many bits, coarse clips and reciprocals."""
+    v = await take(engine)
+    for bits in (1, 7, 16, 39):
+        await engine.to_cipher(f"trunc{bits}", await engine.trunc(v["a"], bits))
+    parts = await engine.trunc_each([v["a"], v["small"]], 4)
+    await engine.to_cipher("each0", parts[0])
+    await engine.to_cipher("each1", parts[1])
+    await engine.to_cipher("coarse", await engine.clip(v["a"], engine.zeros(SIZE, 0), v["positive"], 10))
+    await engine.to_cipher("reciprocal", await engine.reciprocal(v["positive"].as_scale(32), 32))
+
+
+@every_cluster
+def test_exact_operations_equal_the_clear_engine(parties: int) -> None:
+    inputs = vectors(parties)
+    run = secure(exact_program, inputs, parties, f"exact {parties}")
+    assert run.outputs == clear(exact_program, inputs, parties)
+
+
+def expected_exact(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
+    a, b = inputs["a"], inputs["b"]
+    groups = [range(10 * g, 10 * g + 10) for g in range(4)]
+    return {
+        "mul": [x * y for x, y in zip(a, b, strict=True)],
+        "dot": [sum(a[i] * b[i] for i in g) for g in groups],
+        "less": [int(x < y) for x, y in zip(a, b, strict=True)],
+        "negative": [int(x < 0) for x in a],
+        "is_zero": [int(x == 0) for x in inputs["small"]],
+        "is_zero_wide": [int(x == y) for x, y in zip(a, b, strict=True)],
+        "minimum": [min(x, y) for x, y in zip(a, b, strict=True)],
+        "positive_part": [max(x, 0) for x in a],
+        "select": [x if s else y for s, x, y in zip(inputs["bit"], a, b, strict=True)],
+        "clip": [min(max(x, -5), h) for x, h in zip(a, inputs["positive"], strict=True)],
+        "group_sum": [sum(a[i] for i in g) for g in groups],
+        "prefix_sum": [sum(a[j] for j in range(10 * (i // 10), i + 1)) for i in range(SIZE)],
+        "array": [i - x for i, x in enumerate(a)],
+    }
+
+
+def test_exact_operations_of_the_clear_engine_equal_plain_python() -> None:
+    """ClearEngine is the yardstick, so it is held against integers once."""
+    inputs = vectors(0)
+    outputs = clear(exact_program, inputs)
+    for label, values in expected_exact(inputs).items():
+        assert outputs[label] == values, label
+
+
+def errors(result: Sequence[int], exact: Sequence[float]) -> tuple[float, float]:
+    differences = [x - y for x, y in zip(result, exact, strict=True)]
+    return min(differences), max(differences)
+
+
+@every_cluster
+def test_rounding_stays_in_the_stated_interval(parties: int) -> None:
+    """trunc: [−C//2 − 1, C − C//2] units of the exact quotient, at both engines."""
+    inputs, ulp = vectors(10 + parties), info(parties).ulp
+    run = secure(rounded_program, inputs, parties, f"rounded {parties}")
+    for outputs in (run.outputs, clear(rounded_program, inputs, parties, noise=parties)):
+        for label, source, bits in [(f"trunc{b}", "a", b) for b in (1, 7, 16, 39)] + [
+            ("each0", "a", 4),
+            ("each1", "small", 4),
+        ]:
+            low, high = errors(outputs[label], [x / 2**bits for x in inputs[source]])
+            assert -(ulp // 2) - 1 <= low <= high <= ulp - ulp // 2, f"{label}: errors in [{low}, {high}]"
+        clipped = [min(max(x, 0), h) for x, h in zip(inputs["a"], inputs["positive"], strict=True)]
+        low, high = errors(outputs["coarse"], [float(x) for x in clipped])
+        assert max(-low, high) < (ulp + 2) << 10, f"coarse clip: errors in [{low}, {high}]"
+        for x, inverse in zip(inputs["positive"], outputs["reciprocal"], strict=True):
+            # 24 bits between the smallest and the largest operand leave 26 significant bits to the smallest.
+            exact = 2**64 / x
+            assert abs(inverse - exact) <= 4 * ulp * (1 + exact / 2**26), f"1/{x}: {inverse} for {exact}"
+
+
+@every_cluster
+def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: int) -> None:
+    for program in (exact_program, rounded_program):
+        run = secure(program, vectors(1), parties, f"ledger {parties}")
+        for engine in run.engines:
+            made = [entry for entry in engine.ledger if entry.kind in MASKED_KINDS]
+            assert made == list(run.demand.openings)
+            rest = Counter(e.kind for e in engine.ledger if e.kind not in MASKED_KINDS)
+            assert set(rest) <= {RANDOM_BIT, BLINDED_PRODUCT}
+            bits = sum(e.count for e in engine.ledger if e.kind == RANDOM_BIT)
+            assert bits == run.demand.random_bits
+            assert rest[BLINDED_PRODUCT] == sum(e.kind == "comparison" for e in made)
+
+
+@every_cluster
+def test_no_opening_repeats_a_value(parties: int) -> None:
+    """Equal operands open different masked values, within a session and between sessions."""
+    inputs = {label: [values[0]] * SIZE for label, values in vectors(2).items()}
+    runs = [secure(exact_program, inputs, parties, f"repeat {parties} {n}") for n in range(2)]
+    seen = Counter(v for run in runs for entry, values in run.engines[0].values for v in values if v)
+    assert seen.most_common(1)[0][1] == 1
+    zeros = Counter(entry.kind for entry, values in runs[0].engines[0].values for v in values if v == 0)
+    assert set(zeros) <= {BLINDED_PRODUCT}, "only the outcome of a blinded product may be zero"
+
+
+def test_openings_do_not_depend_on_the_operand_beyond_its_mask() -> None:
+    """The blinded product is zero for about half of the comparisons, whatever the operand's sign."""
+    for value in (-LIMIT, -1, 0, LIMIT):
+        inputs = {label: [value if label in "ab" else v[0]] * SIZE for label, v in vectors(3).items()}
+        zeros, count = 0, 0
+        for n in range(3):
+            run = secure(exact_program, inputs, 3, f"blinded {value} {n}")
+            products = [v for e, vs in run.engines[0].values if e.kind == BLINDED_PRODUCT for v in vs]
+            zeros, count = zeros + products.count(0), count + len(products)
+        assert abs(zeros - count / 2) < 5 * (count / 4) ** 0.5, f"operand {value}: {zeros} zeros in {count}"
+
+
+@pytest.mark.parametrize("parties", [3, 5], ids=["m3", "m5"])
+def test_random_bits_are_bits_and_unbiased(parties: int) -> None:
+    """Within five standard deviations of a fair coin: a false alarm once in a million runs."""
+    count = 4000
+
+    async def program(engine: Engine) -> None:
+        zeros = engine.zeros(count // 8, 0)
+        await engine.to_cipher("zero", await engine.is_zero(engine.within(zeros + 0, -64, 64)))
+        if isinstance(engine, RecordingEngine):
+            engine._bits_left = count
+            shares = await engine.random_bits(count)
+            drawn[engine.me] = await engine.open(shares, Opening(RANDOM_BIT, count, 0))
+
+    drawn: dict[int, Sequence[int]] = {}
+    secure(program, {}, parties, f"bits {parties}")
+    bits = [int(x) for x in drawn[0]]
+    assert set(bits) == {0, 1}
+    assert abs(sum(bits) - count / 2) < 5 * (count / 4) ** 0.5, f"{sum(bits)} ones in {count}"

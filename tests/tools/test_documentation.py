@@ -1,0 +1,72 @@
+"""Every command block of README and docs/ runs as printed, file by file, in an empty folder."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+# These set up an environment or run this test suite itself: the first two are run by .ci/run, the last by hand.
+ELSEWHERE = ("make demo", "make test", "make bench", "make test-slow")
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> str:
+    """All blocks as one script; `make` lines that run elsewhere are left out, the rest is untouched."""
+    kept = []
+    for block in blocks(page):
+        lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE)]
+        kept.append("\n".join(line for line in lines if line != ". .venv/bin/activate"))
+    return "\n".join(kept)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_command_block_runs_as_printed(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    script = "set -euo pipefail\n" + commands(page)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    log = tmp_path / "output.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        code = process.wait(timeout=380)
+    finally:
+        # A page may leave nodes in the background: they are in this process group, which this test made.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    assert code == 0, log.read_text()
+
+
+def test_make_lines_that_run_elsewhere_exist_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in ELSEWHERE:
+        assert re.search(rf"^{command.removeprefix('make ')}:", makefile, re.MULTILINE), command
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_test_named_in_the_readme_exists() -> None:
+    for name in re.findall(r"`(tests/[\w/.]+)`", (ROOT / "README.md").read_text()):
+        assert (ROOT / name).exists(), name
