@@ -5,6 +5,7 @@ after `check_possession`, which stops rogue keys (attack A16). py_ecc does the p
 installed, gives byte-identical signatures some hundred times faster.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -77,8 +78,11 @@ def verify_signature(public: bytes, domain: str, message: bytes, signature: byte
 
 def _scheme() -> Any:
     # Imported late: half a second that only signing and checking need.
+    limit = sys.getrecursionlimit()
     from py_ecc.bls.ciphersuites import G2ProofOfPossession
 
+    # py_ecc raises the limit to 100000, with which deeply nested JSON of a peer overflows the C stack and kills us.
+    sys.setrecursionlimit(limit)
     return G2ProofOfPossession
 
 

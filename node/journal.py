@@ -7,7 +7,7 @@ from tacita.protocols.faults import LocalFault
 
 
 class Journal:
-    """Implements protocols.session.Store; every fact is on disk before `remember` returns."""
+    """Implements protocols.party.Store; every fact is on disk before `remember` returns."""
 
     def __init__(self, path: Path) -> None:
         try:

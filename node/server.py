@@ -28,10 +28,11 @@ from tacita.node.transport import OPTIONS, Transport
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.channel import Channel
 from tacita.protocols.faults import Absent, CallerMistake, LocalFault, MachineFault, TacitaError
+from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.auction.inputs import read_inputs
 from tacita.protocols.policies.auction.terms import AuctionTerms
 from tacita.protocols.policies.registry import complete_terms
-from tacita.protocols.session import VERSION, Event, Hosted, Job, Party, Result, Solved, make_channel, run_session
+from tacita.protocols.session import VERSION, make_channel, run_session
 from tacita.protocols.terms import Terms, check_name
 
 log = logging.getLogger("tacita.node")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from tacita.node.worker import ENGINE, ERROR, JOB, PROGRESS, RESULT, encode_job, frame, read_frame
 from tacita.protocols.faults import LocalFault, MachineFault, PeerFault, TacitaError
 from tacita.protocols.mpc.demand import Opening
-from tacita.protocols.session import Job, Solved
+from tacita.protocols.party import Job, Solved
 
 
 class EngineBug(Exception):

@@ -42,17 +42,16 @@ class PeerLink:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.queue: asyncio.Queue[tacita_pb2.Frame] | None = None
+        self.queue: asyncio.Queue[tacita_pb2.Frame | None] | None = None
         self.up = asyncio.Event()
 
     def send(self, frame: tacita_pb2.Frame) -> None:
         """Queue a frame; raises MachineFault without a connection or if the peer does not read."""
         if self.queue is None:
             raise MachineFault(f"there is no connection to {self.name}; check that it runs and is reachable")
-        try:
-            self.queue.put_nowait(frame)
-        except asyncio.QueueFull:
-            raise MachineFault(f"{self.name} does not read what it is sent; check that machine") from None
+        if self.queue.qsize() >= MAX_QUEUE:
+            raise MachineFault(f"{self.name} does not read what it is sent; check that machine")
+        self.queue.put_nowait(frame)
 
 
 class Transport:
@@ -135,15 +134,10 @@ class Transport:
         """The accepting end of a stream whose peer's certificate says `name`."""
         queue = self._connected(name)
         reader = asyncio.ensure_future(self._read(name, frames))
+        reader.add_done_callback(lambda _: queue.put_nowait(None))
         try:
-            while not reader.done():
-                getter = asyncio.ensure_future(queue.get())
-                waiting: list[asyncio.Future[Any]] = [getter, reader]
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if getter.done():
-                    yield getter.result()
-                else:
-                    getter.cancel()
+            while (frame := await queue.get()) is not None:
+                yield frame
         finally:
             reader.cancel()
             self._lost(name)
@@ -152,9 +146,9 @@ class Transport:
         """True if this peer is expected to dial in and has no stream yet."""
         return name in self.links and name not in self._dials and self.links[name].queue is None
 
-    def _connected(self, name: str) -> "asyncio.Queue[tacita_pb2.Frame]":
+    def _connected(self, name: str) -> "asyncio.Queue[tacita_pb2.Frame | None]":
         link = self.links[name]
-        link.queue = asyncio.Queue(MAX_QUEUE)
+        link.queue = asyncio.Queue()
         link.up.set()
         return link.queue
 

@@ -19,8 +19,8 @@ from tacita.crypto.entropy import SystemEntropy
 from tacita.protocols.faults import TacitaError
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import EngineKeys, SharedEngine
+from tacita.protocols.party import Job
 from tacita.protocols.policies.registry import POLICIES
-from tacita.protocols.session import Job
 from tacita.protocols.terms import Terms
 
 JOB, ENGINE, PROGRESS, RESULT, ERROR = range(5)
@@ -101,6 +101,9 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
         demand = instance.demand(job.parties, job.threshold)
         engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks, SystemEntropy())
         await instance.program(job.order)(engine, report)
+        # The last write to the peers is still queued in the event loop: it must leave before the result, after which
+        # the node listens no more.
+        await asyncio.sleep(0)
         opened = {label: [format(b, "x") for b in values] for label, values in engine.opened.items()}
         ledger = [[entry.kind, entry.count, entry.width] for entry in engine.ledger]
         write(frame(RESULT, json.dumps({"opened": opened, "ledger": ledger, "sent": runtime.bytes_sent}).encode()))

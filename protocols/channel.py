@@ -4,10 +4,14 @@ An envelope is raw bytes (session, round, sender, receiver, sequence, payload) a
 over exactly those bytes. A round takes one envelope from every node. `broadcast` adds an echo: every node tells the
 digest of what it got from each sender; if two nodes got different signed bytes from one sender, both copies are
 collected and convict it of equivocation. Every wait has a deadline; who misses it is named.
+
+The label of a channel is unique, because every node's fresh nonce is in it; so two different bodies for one place
+convict. Only the first channel, where the nodes meet to exchange those nonces, has a label that recurs: there a
+node that starts again says something new, and nothing said there convicts anybody.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -28,8 +32,13 @@ from tacita.protocols.roster import Roster
 
 EVERYONE = "*"
 ABORT = "abort"
+GREET = "greet"
 MAX_PAYLOAD = 48 << 20
+MAX_WAITING_MESSAGES = 64
+MAX_WAITING_BYTES = 2 * MAX_PAYLOAD
+"""Per sender, of rounds that this node has not reached: an honest node is ahead by one round and its echo."""
 DISPUTE_SECONDS = 5.0
+"""On top of the deadline: the other side of a dispute may only learn of it when its own wait has ended."""
 
 
 T = TypeVar("T")
@@ -81,11 +90,31 @@ def open_signed(data: bytes, roster: Roster) -> tuple[Envelope, bytes]:
     if len(data) <= SIGNATURE_BYTES:
         raise InvalidEncoding("a message is too short to be signed")
     envelope = Envelope.decode(data[SIGNATURE_BYTES:])
+    if not (envelope.round.isascii() and envelope.round.isprintable()):
+        raise InvalidEncoding("the name of a round is not printable")
     if envelope.sender not in roster.names:
-        raise PeerRefused(f"a message claims to come from '{envelope.sender[:64]}', who is not in the roster")
+        raise PeerRefused("a message claims to come from somebody who is not in the roster")
     identity = roster.nodes[roster.index(envelope.sender)].identity
     verify_signature(identity, "envelope", data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
     return envelope, data
+
+
+def convicted(evidence: Evidence, roster: Roster) -> str:
+    """Who signed two different bodies for one place; a stranger can repeat this. Raises CryptoError or PeerRefused.
+
+    Messages that an honest node may say anew (its greeting, an abort) and messages to two receivers convict nobody.
+    """
+    if evidence.check != "equivocation" or len(evidence.signed) != 2:
+        raise InvalidEncoding("this is not evidence of equivocation")
+    (first, one), (second, other) = (open_signed(data, roster) for data in evidence.signed)
+    places = [(e.session, e.round, e.sender, e.receiver) for e in (first, second)]
+    repeatable = first.round == ABORT or first.round.split("/")[0] == GREET
+    if places[0] != places[1] or repeatable or one[SIGNATURE_BYTES:] == other[SIGNATURE_BYTES:]:
+        raise InvalidEncoding("the two messages do not contradict one another")
+    return first.sender
+
+
+Signed = tuple[Envelope, bytes]
 
 
 class Channel:
@@ -96,9 +125,11 @@ class Channel:
     ) -> None:
         self.roster, self.me, self.session, self.deadline = roster, me, session, deadline
         self._key, self._wire, self._sequence = key, wire, 0
-        self._box: dict[tuple[str, str], asyncio.Future[tuple[Envelope, bytes]]] = {}
+        self._box: dict[tuple[str, str], asyncio.Future[Signed]] = {}
+        self._waiting: dict[str, dict[str, int]] = {}
         self._failure: asyncio.Future[None] | None = None
         self._root = Transcript("rounds").absorb("session", session).absorb("earlier", root)
+        self._meeting = not root
 
     @property
     def peers(self) -> list[str]:
@@ -126,17 +157,55 @@ class Channel:
             self.fail(ProtocolFault(transport_peer, "it sent a message that is addressed to somebody else"))
             return
         if envelope.round == ABORT:
-            reason = "the reason stands in its log and on its own screen"
-            self.fail(SessionAborted(f"{envelope.sender} ended the session; {reason}"))
+            self._aborted(envelope)
             return
         place = self._place(envelope.round, envelope.sender)
+        if place.done() and self._meeting:
+            place = self._box[envelope.round, envelope.sender] = asyncio.get_running_loop().create_future()
         if not place.done():
-            place.set_result((envelope, signed))
+            if self._holds(envelope, len(data)):
+                place.set_result((envelope, signed))
             return
-        earlier = place.result()[1]
-        if earlier != signed:
-            evidence = Evidence("equivocation", (earlier, signed))
+        earlier, copy = place.result()
+        if copy != signed and earlier.receiver == envelope.receiver:
+            evidence = Evidence("equivocation", (copy, signed))
             self.fail(Equivocation(envelope.sender, f"two messages in round '{envelope.round}'", evidence))
+        elif copy != signed:
+            self.fail(ProtocolFault(envelope.sender, f"two messages to different receivers in '{envelope.round}'"))
+
+    def _aborted(self, envelope: Envelope) -> None:
+        """The sender gives up; with evidence of equivocation in hand everybody ends with the same verdict."""
+        sender = envelope.sender
+        if self._meeting:
+            # It came too early or too late and may come back: what it said before no longer counts.
+            self._box = {k: place for k, place in self._box.items() if k[1] != sender or not place.done()}
+            self._waiting.pop(sender, None)
+            return
+        try:
+            reader = Reader(envelope.payload, "an abort")
+            evidence = Evidence("equivocation", (reader.blob(MAX_PAYLOAD), reader.blob(MAX_PAYLOAD)))
+            reader.finish()
+            culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
+        except (CryptoError, PeerRefused):
+            culprit = ""
+        if culprit and place.session == self.session:
+            self.fail(Equivocation(culprit, f"two different messages in round '{place.round}'", evidence))
+        else:
+            reason = "the reason stands in its log and on its own screen"
+            self.fail(SessionAborted(f"{sender} ended the session; {reason}"))
+
+    def _holds(self, envelope: Envelope, size: int) -> bool:
+        """Count what waits to be read; a peer that would fill the memory ends the session and is not stored."""
+        waiting = self._waiting.setdefault(envelope.sender, {})
+        if len(waiting) >= MAX_WAITING_MESSAGES or sum(waiting.values()) + size > MAX_WAITING_BYTES:
+            self.fail(ProtocolFault(envelope.sender, "it sends far ahead of the rounds of the session"))
+            return False
+        waiting[envelope.round] = size
+        return True
+
+    def follow(self, earlier: "Channel") -> None:
+        """Fail when the channel before this one fails: a peer may still be there when it ends the session."""
+        earlier._failed().add_done_callback(lambda future: self.fail(future.exception() or SessionAborted("ended")))
 
     def fail(self, error: BaseException) -> None:
         """End every wait of this session with this error."""
@@ -150,21 +219,46 @@ class Channel:
             self._failure.add_done_callback(lambda future: future.exception())
         return self._failure
 
-    def _place(self, round_name: str, sender: str) -> asyncio.Future[tuple[Envelope, bytes]]:
+    def _place(self, round_name: str, sender: str) -> asyncio.Future[Signed]:
         key = (round_name, sender)
         if key not in self._box:
             self._box[key] = asyncio.get_running_loop().create_future()
         return self._box[key]
 
-    async def _receive(self, round_name: str, sender: str, deadline: float) -> tuple[Envelope, bytes]:
-        place, failure = self._place(round_name, sender), self._failed()
-        waiting: list[asyncio.Future[Any]] = [place, failure]
-        await asyncio.wait(waiting, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
-        if place.done():
-            return place.result()
-        if failure.done():
+    async def _arrived(self, round_name: str, senders: Iterable[str], end: float) -> dict[str, Signed]:
+        """What these senders said, once all have, or until the time `end` of the event loop or a failure."""
+        loop, failure = asyncio.get_running_loop(), self._failed()
+        while True:
+            places = {sender: self._place(round_name, sender) for sender in senders}
+            missing = [place for place in places.values() if not place.done()]
+            if not missing or failure.done() or loop.time() >= end:
+                break
+            waiting: list[asyncio.Future[Any]] = [*missing, failure]
+            await asyncio.wait(waiting, timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        for sender in senders:
+            self._waiting.get(sender, {}).pop(round_name, None)
+        return {sender: place.result() for sender, place in places.items() if place.done()}
+
+    def _end(self, extra: float = 0.0) -> float:
+        return asyncio.get_running_loop().time() + self.deadline + extra
+
+    def _complete(self, round_name: str, arrived: Mapping[str, Signed]) -> None:
+        """Raise unless every peer's message is there."""
+        for peer in self.peers:
+            if peer not in arrived:
+                self._raise_failure(BaseException)
+                raise Absent(peer, round_name)
+
+    def _raise_failure(self, family: type[BaseException]) -> None:
+        failure = self._failed()
+        if failure.done() and isinstance(failure.exception(), family):
             failure.result()
-        raise Absent(sender, round_name)
+
+    async def _receive(self, round_name: str) -> dict[str, Signed]:
+        """One message of every peer; raises Absent."""
+        arrived = await self._arrived(round_name, self.peers, self._end())
+        self._complete(round_name, arrived)
+        return arrived
 
     async def guarded(self, work: "asyncio.Future[T]") -> T:
         """Wait for other work, but end at once if the session fails."""
@@ -182,16 +276,19 @@ class Channel:
         self._sequence += 1
         return sign(Envelope(self.session, round_name, self.me, receiver, self._sequence, payload), self._key)
 
-    async def abort(self) -> None:
-        """Tell the others that this session is over; carries no reason."""
-        data = self._sign(ABORT, EVERYONE, b"")
+    async def abort(self, evidence: Evidence | None = None) -> None:
+        """Tell the others that this session is over; carries no reason but evidence that anybody can check."""
+        writer = Writer()
+        for copy in evidence.signed if evidence and sum(map(len, evidence.signed)) < MAX_PAYLOAD else ():
+            writer.blob(copy)
+        data = self._sign(ABORT, EVERYONE, writer.to_bytes())
         await asyncio.gather(*(self._wire.send(peer, data) for peer in self.peers), return_exceptions=True)
 
     async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
         """Send each peer its own payload, receive one from each; not echoed."""
         for peer in self.peers:
             await self._wire.send(peer, self._sign(round_name, peer, payloads[peer]))
-        received = {peer: await self._receive(round_name, peer, self.deadline) for peer in self.peers}
+        received = await self._receive(round_name)
         for peer, (envelope, _) in received.items():
             if envelope.receiver != self.me:
                 raise ProtocolFault(peer, f"it broadcast in round '{round_name}', which is for one receiver")
@@ -204,8 +301,7 @@ class Channel:
             await self._wire.send(peer, mine)
         signed = {self.me: mine}
         payloads = {self.me: payload}
-        for peer in self.peers:
-            envelope, data = await self._receive(round_name, peer, self.deadline)
+        for peer, (envelope, data) in (await self._receive(round_name)).items():
             if envelope.receiver != EVERYONE:
                 raise ProtocolFault(peer, f"it sent round '{round_name}' to one receiver, which is for all")
             signed[peer], payloads[peer] = data, envelope.payload
@@ -215,6 +311,22 @@ class Channel:
             self._root.absorb(name, digest("payload", ("payload", payloads[name])))
         return {name: payloads[name] for name in self.roster.names}
 
+    async def offer(self, round_name: str, payload: bytes) -> AsyncIterator[tuple[str, bytes | None]]:
+        """Send to all who still listen, then yield (node, payload) in roster order, None for who stays silent.
+
+        For messages that prove themselves: there is no echo, and nobody's silence, loss or abort ends the round.
+        """
+        mine = self._sign(round_name, EVERYONE, payload)
+        await asyncio.gather(*(self._wire.send(peer, mine) for peer in self.peers), return_exceptions=True)
+        loop, end = asyncio.get_running_loop(), self._end()
+        for name in self.roster.names:
+            if name == self.me:
+                yield name, payload
+                continue
+            place = self._place(round_name, name)
+            await asyncio.wait([place], timeout=max(0.0, end - loop.time()))
+            yield name, place.result()[0].payload if place.done() else None
+
     async def _echo(self, round_name: str, signed: Mapping[str, bytes]) -> None:
         names = self.roster.names
         vector = b"".join(digest("echo", ("signed", signed[name])) for name in names)
@@ -222,10 +334,11 @@ class Channel:
         data = self._sign(echo, EVERYONE, vector)
         for peer in self.peers:
             await self._wire.send(peer, data)
-        echoes = {peer: (await self._receive(echo, peer, self.deadline))[0].payload for peer in self.peers}
-        if all(other == vector for other in echoes.values()):
-            return
-        await self._dispute(round_name, signed, vector, echoes)
+        arrived = await self._arrived(echo, self.peers, self._end())
+        echoes = {peer: envelope.payload for peer, (envelope, _) in arrived.items()}
+        if any(other != vector for other in echoes.values()):
+            await self._dispute(round_name, signed, vector, echoes)
+        self._complete(echo, arrived)
 
     async def _dispute(
         self, round_name: str, signed: Mapping[str, bytes], vector: bytes, echoes: Mapping[str, bytes]
@@ -237,21 +350,26 @@ class Channel:
             for i in range(len(names))
             if any(e[32 * i : 32 * i + 32] != vector[32 * i : 32 * i + 32] for e in echoes.values())
         ]
+        suspects = tuple(peer for peer, echo in echoes.items() if echo != vector)
+        unknown = SuspectFault(suspects, f"the nodes did not see the same messages in round '{round_name}'; run again")
+        if self._meeting:
+            raise unknown
+        rounds = {i: f"{round_name}/dispute/{i}" for i in differing}
         for peer in self.peers:
             for i in differing:
-                name = f"{round_name}/dispute/{names[i]}"[:64]
-                await self._wire.send(peer, self._sign(name, peer, signed[names[i]]))
+                await self._wire.send(peer, self._sign(rounds[i], peer, signed[names[i]]))
+        end = self._end(DISPUTE_SECONDS)
         for i in differing:
-            suspect = names[i]
-            for peer in self.peers:
+            # Only who claims to have seen something else needs to show it.
+            claims = [p for p in suspects if echoes[p][32 * i : 32 * i + 32] != vector[32 * i : 32 * i + 32]]
+            for envelope, _ in (await self._arrived(rounds[i], claims, end)).values():
+                evidence = Evidence("equivocation", (signed[names[i]], envelope.payload))
                 try:
-                    envelope, _ = await self._receive(f"{round_name}/dispute/{suspect}"[:64], peer, DISPUTE_SECONDS)
-                    other, copy = open_signed(envelope.payload, self.roster)
-                except (Absent, CryptoError, PeerRefused):
-                    continue
-                same_place = (other.session, other.round, other.sender) == (self.session, round_name, suspect)
-                if same_place and copy != signed[suspect]:
-                    evidence = Evidence("equivocation", (signed[suspect], copy))
-                    raise Equivocation(suspect, f"two different messages in round '{round_name}'", evidence)
-        suspects = tuple(p for p in self.peers if len(echoes[p]) != len(vector) or echoes[p] != vector)
-        raise SuspectFault(suspects, f"the nodes did not see the same messages in round '{round_name}'; run again")
+                    culprit = convicted(evidence, self.roster)
+                    place = open_signed(envelope.payload, self.roster)[0]
+                except (CryptoError, PeerRefused):
+                    continue  # what this peer shows contradicts nothing
+                if culprit == names[i] and (place.session, place.round) == (self.session, round_name):
+                    raise Equivocation(culprit, f"two different messages in round '{round_name}'", evidence)
+        self._raise_failure(ProtocolFault)
+        raise unknown

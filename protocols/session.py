@@ -1,6 +1,7 @@
 """One session at one node, from agreed terms to a certificate: reads like the specification, stage by stage.
 
-0  terms     hello: terms, roster, key, participants; commitments to coin, nonce and engine keys  → auction id
+0  terms     greetings; hello: terms, roster, key, participants; commitments to coin, nonce and engine keys
+                                                                                                 → auction id
 1  commit    hash of every bid object, then the objects; proofs verified; all nodes sign the freeze digest
              coins and nonces opened                                                             → session id, order
 2  share     engine keys agreed, envelopes opened
@@ -10,21 +11,18 @@
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tacita.crypto.encoding import Reader, Writer
-from tacita.crypto.entropy import Entropy
-from tacita.crypto.errors import CryptoError, InvalidSignature
-from tacita.crypto.sealing import SealingKey
-from tacita.crypto.signature import MultiSigningKey, SigningKey, aggregate, verify_aggregate, verify_signature
-from tacita.crypto.threshold import KeyShare, ThresholdKey
-from tacita.crypto.transcript import digest
-from tacita.protocols import verify
-from tacita.protocols.channel import Channel, Wire
+from tacita.crypto.errors import InvalidSignature
+from tacita.crypto.signature import aggregate, verify_aggregate, verify_signature
+from tacita.crypto.transcript import Transcript, digest
+from tacita.protocols import messages, verify
+from tacita.protocols.channel import GREET, Channel, Wire
 from tacita.protocols.faults import (
+    Absent,
+    BadKeyShare,
     CallerMistake,
     Equivocation,
     InvalidEncodingFault,
@@ -34,115 +32,23 @@ from tacita.protocols.faults import (
     SuspectFault,
     TacitaError,
 )
-from tacita.protocols.mpc.demand import Opening as EngineOpening
 from tacita.protocols.mpc.shared import EngineKeys
+from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES
-from tacita.protocols.roster import Roster
 from tacita.protocols.stages import certify, commit, release, share
 from tacita.protocols.stages.certify import Certificate, CertifiedBid, NodePart
 from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.terms import Terms, canonical_json
 
 VERSION = "tacita/1"
-T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Event:
-    """Progress: a stage begins, or step k of K of it is done."""
+def meeting(terms: Terms) -> bytes:
+    """Where the nodes meet: under the session name alone, so that everything else can be compared and named.
 
-    stage: str
-    step: int = 0
-    steps: int = 0
-
-
-class Store(Protocol):
-    """Durable facts of one node; `remember` is on disk before it returns."""
-
-    def remember(self, kind: str, key: bytes, value: bytes) -> bytes:
-        """Store value under (kind, key) unless something is there; return what is stored now."""
-        ...
-
-    def recall(self, kind: str, key: bytes) -> bytes | None:
-        """What is stored, or None."""
-        ...
-
-
-@dataclass(frozen=True)
-class Hosted:
-    """A participant whose inputs this node holds."""
-
-    name: str
-    identity: SigningKey
-    pattern: tuple[int, ...]
-    inputs: Any = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the engine's process gets: this node's shares and keys of one session, nothing else."""
-
-    terms: Mapping[str, Any]
-    patterns: Mapping[str, Sequence[int]]
-    order: Sequence[str]
-    index: int
-    parties: int
-    threshold: int
-    keys: EngineKeys = field(repr=False)
-    inputs: Mapping[str, Sequence[int]] = field(repr=False)
-    masks: Mapping[str, Sequence[int]] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Solved:
-    """What the engine opened: b per output label, and the ledger of all openings."""
-
-    opened: Mapping[str, Sequence[int]]
-    ledger: Sequence[EngineOpening]
-
-
-Solver = Callable[[Job, bytes, Callable[[int, int], None]], Awaitable[Solved]]
-"""(job, session id, report) → result."""
-
-
-@dataclass(frozen=True)
-class Party:
-    """One node as the protocol sees it."""
-
-    name: str
-    roster: Roster
-    key: ThresholdKey
-    share: KeyShare = field(repr=False)
-    identity: SigningKey = field(repr=False)
-    sealing: SealingKey = field(repr=False)
-    multi: MultiSigningKey = field(repr=False)
-    entropy: Entropy
-    store: Store
-    solver: Solver
-    deadline: float = 60.0
-    report: Callable[[Event], None] = lambda _: None
-
-    @property
-    def index(self) -> int:
-        """0-based position in the roster."""
-        return self.roster.index(self.name)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a node has at the end."""
-
-    certificate: bytes
-    outcome: Mapping[str, Any]
-    private: Mapping[str, Mapping[str, Any]]
-    """Private outcomes of hosted participants."""
-    receipts: Mapping[str, Sequence[str]]
-    ledger: Sequence[EngineOpening]
-
-
-def meeting(roster: Roster, terms: Terms) -> bytes:
-    """The label of stage 0: nodes meet under the roster and the session name, then compare everything else."""
-    return digest("meeting", ("roster", roster.digest), ("name", terms.session.name))
+    The label recurs when a session is tried again; only greetings are said there (channel.py).
+    """
+    return digest("meeting", ("name", terms.session.name))
 
 
 async def run_session(
@@ -154,7 +60,7 @@ async def run_session(
         return await session.run()
     except BaseException as error:
         if not isinstance(error, TacitaError) or session.channel is not None:
-            await session.abort()
+            await session.abort(error)
         raise
 
 
@@ -171,29 +77,29 @@ class _Session:
         self.channel: Channel | None = None
         self._ended = False
 
-    async def abort(self) -> None:
-        """Tell the peers, once."""
+    async def abort(self, error: BaseException) -> None:
+        """Tell the peers, once; evidence goes along so that all end with the same verdict."""
         if self.channel is not None and not self._ended:
             self._ended = True
-            await asyncio.shield(self.channel.abort())
+            evidence = error.evidence if isinstance(error, Equivocation) else None
+            await asyncio.shield(self.channel.abort(evidence))
 
     async def run(self) -> Result:
         """All stages."""
         party = self.party
         # 0. terms
-        setup, contributions, mine, hellos = await self._agree()
-        channel = self.channel
-        assert channel is not None
+        channel = await self._meet()
+        setup, contributions, mine, hellos = await self._agree(channel)
         # 1. commit, freeze, coins
         certified, objects, openings = await self._commit(setup, channel)
         freeze, freeze_signatures, receipts = await self._freeze(setup, channel, certified)
-        parts = await self._coins(setup, channel, mine, hellos)
+        parts = await self._coins(setup, channel, mine, hellos, freeze)
         session = certify.session_id(setup.auction_id, freeze, parts)
         coins = {name: coin for name, (coin, _) in parts.items()}
         order = certify.auction_order(setup.auction_id, coins, setup.instance.participants)
         # 2. share; from here on messages carry the session id, which no earlier session can have had
         party.report(Event("share"))
-        self.channel = channel = self.open_channel(session, channel.root)
+        channel = self._next_channel(session, channel)
         keys = await self._keys(setup, channel, session, contributions, hellos)
         inputs = await self._inputs(setup, channel, objects, certified)
         # 3. solve
@@ -222,7 +128,7 @@ class _Session:
         root = channel.root
         ticket = release.ticket(setup, session, freeze, root, outputs)
         signatures, multi = await self._ticket(setup, channel, ticket)
-        partials, plaintexts = await self._decrypt(setup, channel, ticket, outputs)
+        partials, plaintexts, faults = await self._decrypt(setup, channel, ticket, outputs)
         # 5. certify
         party.report(Event("certify"))
         nodes = {
@@ -252,19 +158,37 @@ class _Session:
         private = self._private(setup, plaintexts, openings, public)
         party.report(Event("done"))
         self._ended = True
-        return Result(data, outcome, private, receipts, solved.ledger)
+        return Result(data, outcome, private, receipts, solved.ledger, faults)
 
     # ---- 0. terms ---------------------------------------------------------------------------------------------
 
-    async def _agree(self) -> tuple[Setup, share.Contributions, tuple[bytes, bytes], dict[str, dict[str, str]]]:
-        party, terms = self.party, self.terms
+    async def _meet(self) -> Channel:
+        """Exchange nonces: the label of the channel that follows is new, so no earlier message fits into it."""
+        party = self.party
         party.report(Event("terms"))
         if party.key.provenance and party.key.parties != len(party.roster.nodes):
             raise LocalFault("this node's key belongs to another cluster; run keygen for this roster")
+        self.channel = channel = self.open_channel(meeting(self.terms), b"")
+        greetings = await channel.broadcast(GREET, party.entropy.token(32))
+        transcript = Transcript("gathering").absorb("meeting", channel.session)
+        for name in sorted(greetings):
+            if len(greetings[name]) != 32:
+                raise InvalidEncodingFault(name, "its greeting is not a nonce of 32 bytes")
+            transcript.absorb("node", name).absorb("nonce", greetings[name])
+        return self._next_channel(transcript.digest(), channel)
+
+    def _next_channel(self, label: bytes, earlier: Channel) -> Channel:
+        self.channel = channel = self.open_channel(label, earlier.root)
+        channel.follow(earlier)
+        return channel
+
+    async def _agree(
+        self, channel: Channel
+    ) -> tuple[Setup, share.Contributions, tuple[bytes, bytes], dict[str, dict[str, str]]]:
+        party, terms = self.party, self.terms
         enrolled = [Enrolled.sign(h.identity, h.name, h.pattern, party.name, terms) for h in self.hosted]
         contributions = share.Contributions.draw(party.roster, party.index, party.entropy)
         coin, nonce = party.entropy.token(32), party.entropy.token(32)
-        self.channel = channel = self.open_channel(meeting(party.roster, terms), b"")
         hello = {
             "version": VERSION,
             "terms": terms.digest().hex(),
@@ -277,20 +201,18 @@ class _Session:
         received = await channel.broadcast("hello", canonical_json(hello))
         hellos, everybody = {}, []
         for name, payload in received.items():
-            other = _tree(name, payload, set(hello))
+            other = messages.canonical_tree(name, payload, set(hello))
             for what in ("version", "roster", "key", "terms"):
                 if other[what] != hello[what]:
                     raise ParamMismatch(
                         name, f"its {what} differ from this node's; agree on one {what} and start again"
                     )
             hellos[name] = {"coin": str(other["coin"]), "keys": str(other["keys"])}
-            try:
-                announced = [Enrolled.read(tree) for tree in _items(name, other["enrolled"])]
-            except CallerMistake as error:
-                raise ProtocolFault(name, f"it announces a participant wrongly ({error})") from error
-            if any(e.host != name for e in announced):
-                raise ProtocolFault(name, "it announces a participant of another host")
-            everybody += announced
+            everybody += self._announced(name, other["enrolled"])
+        hosts: dict[str, str] = {}
+        for e in everybody:
+            if hosts.setdefault(e.name, e.host) != e.host:
+                raise SuspectFault((hosts[e.name], e.host), f"two nodes announce participant {e.name}; ask which is it")
         setup = Setup.make(terms, party.roster, party.key, everybody)
         if party.store.recall("spent", setup.auction_id) is not None:
             raise CallerMistake("this auction has already been decided; give the new one another [session] name")
@@ -298,6 +220,21 @@ class _Session:
         for h in self.hosted:
             self._values(setup, h)
         return setup, contributions, (coin, nonce), hellos
+
+    def _announced(self, host: str, items: Any) -> list[Enrolled]:
+        """The participants that a node speaks for; whatever is wrong with them is that node's fault."""
+        try:
+            announced = [Enrolled.read(tree) for tree in messages.list_of(host, items)]
+            for e in announced:
+                e.check(self.terms)
+                POLICIES[self.terms.policy].check_pattern(self.terms, e.name, e.pattern)
+        except CallerMistake as error:
+            raise ProtocolFault(host, f"it announces a participant wrongly ({error})") from error
+        except InvalidSignature:
+            raise ProtocolFault(host, "it announces a participant who did not sign these terms") from None
+        if any(e.host != host for e in announced) or len({e.name for e in announced}) != len(announced):
+            raise ProtocolFault(host, "it announces a participant twice or one of another host")
+        return announced
 
     def _values(self, setup: Setup, hosted: Hosted) -> list[int]:
         return POLICIES[setup.terms.policy].private_values(setup.instance, hosted.name, hosted.inputs)
@@ -334,30 +271,31 @@ class _Session:
         for node, payload in opened.items():
             reader = Reader(payload, f"the bids hosted by {node}")
             for e in (e for e in setup.enrolled if e.host == node):
-                data = _read(node, reader)
-                public, envelopes = commit.split_object(setup, e.name, data)
+                public, envelopes = commit.split_object(setup, node, e.name, messages.read_blob(node, reader))
                 object_hash, signature = promised[e.name]
                 if commit.object_hash(public, commit.envelopes_digest(envelopes)) != object_hash:
-                    raise Equivocation(e.name, "its bid object is not the one it committed to")
+                    # The participant signed the hash; these bytes are signed by nobody but the host.
+                    raise Equivocation(node, f"the bid object of {e.name} is not the one committed to")
                 bid = commit.verify_public(setup, e.name, public)
                 objects[e.name] = (bid, envelopes)
                 certified[e.name] = CertifiedBid(public, commit.envelopes_digest(envelopes), signature)
                 done += 1
                 party.report(Event("commit", done, total))
                 await asyncio.sleep(0)
-            _finish(node, reader)
+            messages.finish(node, reader)
         return certified, objects, openings
 
     def _promised(self, setup: Setup, committed: Mapping[str, bytes]) -> dict[str, tuple[bytes, bytes]]:
         promised = {}
         for node, payload in committed.items():
             expected = {e.name for e in setup.enrolled if e.host == node}
-            tree = _tree(node, payload, expected)
-            for name in expected:
+            tree = messages.canonical_tree(node, payload, expected)
+            for name in sorted(expected):
                 entry = tree[name]
                 if not isinstance(entry, Mapping) or set(entry) != {"object", "signature"}:
                     raise InvalidEncodingFault(node, "a bid commitment is malformed")
-                object_hash, signature = _hex(node, entry["object"], 32), _hex(node, entry["signature"], 64)
+                object_hash = messages.hex_bytes(node, entry["object"], 32)
+                signature = messages.hex_bytes(node, entry["signature"], 64)
                 message = certify.bid_signature_message(setup.auction_id, name, object_hash)
                 try:
                     verify_signature(setup.participant(name).identity, "bid", message, signature)
@@ -373,14 +311,26 @@ class _Session:
         freeze = certify.freeze_digest(setup.auction_id, hashes)
         received = await channel.broadcast("freeze", self.party.identity.sign("freeze", freeze))
         for node in setup.roster.nodes:
-            _check_signed(node.name, node.identity, "freeze", freeze, received[node.name])
+            messages.check_signed(node.name, node.identity, "freeze", freeze, received[node.name])
         # The signed freeze digest of every node is each participant's receipt.
         receipts = {h.name: [f"{node}:{received[node].hex()}" for node in setup.roster.names] for h in self.hosted}
         return freeze, received, receipts
 
     async def _coins(
-        self, setup: Setup, channel: Channel, mine: tuple[bytes, bytes], hellos: Mapping[str, Mapping[str, str]]
+        self,
+        setup: Setup,
+        channel: Channel,
+        mine: tuple[bytes, bytes],
+        hellos: Mapping[str, Mapping[str, str]],
+        freeze: bytes,
     ) -> dict[str, tuple[bytes, bytes]]:
+        # From here on the order is known: under this name it is drawn for these bids only, never again for others.
+        name = setup.terms.session.name
+        place = digest("draw", ("roster", setup.roster.digest), ("name", name)) if name else setup.auction_id
+        if self.party.store.remember("drawn", place, freeze) != freeze:
+            raise CallerMistake(
+                "an auction of this name has already drawn its order; give the next one another [session] name"
+            )
         received = await channel.broadcast("coins", mine[0] + mine[1])
         parts = {}
         for name, payload in received.items():
@@ -404,7 +354,7 @@ class _Session:
         sent = {peer: contributions.for_peer(roster.index(peer)) for peer in channel.peers}
         received = await channel.exchange("keys", sent)
         commitments = {
-            roster.index(name): _hex(
+            roster.index(name): messages.hex_bytes(
                 name, hello["keys"], 32 * sum(roster.index(name) in s for s in share.key_subsets(roster))
             )
             for name, hello in hellos.items()
@@ -424,14 +374,25 @@ class _Session:
     ) -> dict[str, list[int]]:
         party = self.party
         blocks = {block.label: [0] * block.size for block in setup.demand.inputs}
+        bad: BadKeyShare | None = None
         for name, (bid, envelopes) in objects.items():
-            shares = commit.open_shares(setup, name, bid, envelopes[party.index], party.name, party.sealing)
+            try:
+                shares = commit.open_shares(setup, name, bid, envelopes[party.index], party.name, party.sealing)
+            except BadKeyShare as fault:
+                bad = fault
+                break
             for place, value in zip(setup.instance.places(name), shares, strict=True):
                 blocks[place.label][place.position] = value
-        everybody = await channel.broadcast("shares", b"ok")
-        if any(answer != b"ok" for answer in everybody.values()):
-            late = next(name for name, answer in everybody.items() if answer != b"ok")
-            raise ProtocolFault(late, "it sent an unknown answer in round 'shares'")
+        # Nobody computes on shares that somebody else could not open. Who is right is not decided here.
+        everybody = await channel.broadcast("shares", b"ok" if bad is None else f"bad {bad.culprit}".encode())
+        if bad is not None:
+            raise bad
+        for node, answer in everybody.items():
+            accused = answer.removeprefix(b"bad ").decode(errors="replace")
+            if answer.startswith(b"bad ") and accused in objects:
+                raise SuspectFault((accused, node), f"{node} says that {accused} dealt it bad shares; ask both")
+            if answer != b"ok":
+                raise ProtocolFault(node, "it sent an unknown answer in round 'shares'")
         return blocks
 
     # ---- 3. solve ---------------------------------------------------------------------------------------------
@@ -465,7 +426,9 @@ class _Session:
         signed = party.identity.sign("ticket", ticket) + party.multi.sign(ticket)
         received = await channel.broadcast("ticket", signed)
         for node in setup.roster.nodes:
-            _check_signed(node.name, node.identity, "ticket", ticket, received[node.name][:64])
+            if len(received[node.name]) != len(signed):
+                raise InvalidEncodingFault(node.name, "its signatures on the ticket have a wrong length")
+            messages.check_signed(node.name, node.identity, "ticket", ticket, received[node.name][:64])
         party.store.remember("spent", setup.auction_id, ticket)
         multi = self._aggregate(setup, ticket, {name: data[64:] for name, data in received.items()})
         return {name: data[:64] for name, data in received.items()}, multi
@@ -486,25 +449,28 @@ class _Session:
 
     async def _decrypt(
         self, setup: Setup, channel: Channel, ticket: bytes, outputs: Sequence[Any]
-    ) -> tuple[dict[str, bytes], list[int]]:
-        party = self.party
+    ) -> tuple[dict[str, bytes], list[int], list[str]]:
+        party, needed = self.party, setup.roster.threshold + 1
         mine = release.decrypt_partially(setup, ticket, party.name, party.share, outputs, party.entropy)
-        received = await channel.broadcast("partials", mine)
-        # The first t+1 nodes of the roster whose partials verify: every node picks the same ones.
+        # The ticket fixes the result and partial decryptions prove themselves, so from here on any t+1 nodes are
+        # enough. The first t+1 of the roster that answer well: if all do, every node picks the same ones.
         partials: dict[str, list[Any]] = {}
         chosen: dict[str, bytes] = {}
-        refused: ProtocolFault | None = None
-        for name in setup.roster.names:
-            if len(chosen) <= setup.roster.threshold:
-                try:
-                    partials[name] = release.verify_partials(setup, ticket, name, outputs, received[name])
-                    chosen[name] = received[name]
-                except ProtocolFault as fault:
-                    refused = fault
-                await asyncio.sleep(0)
-        if len(chosen) <= setup.roster.threshold and refused is not None:
-            raise refused
-        return chosen, release.decrypt(setup, partials)
+        faults: list[ProtocolFault | Absent] = []
+        async for name, data in channel.offer("partials", mine):
+            try:
+                if data is None:
+                    raise Absent(name, "partials")
+                partials[name] = release.verify_partials(setup, ticket, name, outputs, data)
+                chosen[name] = data
+            except (ProtocolFault, Absent) as fault:
+                faults.append(fault)
+            await asyncio.sleep(0)
+            if len(chosen) == needed:
+                break
+        if len(chosen) < needed:
+            raise faults[0]
+        return chosen, release.decrypt(setup, partials), [str(fault) for fault in faults]
 
     # ---- 5. certify -------------------------------------------------------------------------------------------
 
@@ -521,68 +487,3 @@ class _Session:
                 mine = verify.private_outputs(setup, plaintexts, name, opening.masks)
                 results[name] = setup.instance.private_outcome(name, mine, public)
         return results
-
-
-# ---- decoding of what peers say -----------------------------------------------------------------------------------
-
-
-def _tree(node: str, payload: bytes, keys: set[str]) -> dict[str, Any]:
-    try:
-        tree = json.loads(payload)
-        canonical = isinstance(tree, dict) and canonical_json(tree) == payload
-    except (ValueError, RecursionError):
-        canonical = False
-    if not canonical or set(tree) != keys:
-        raise InvalidEncodingFault(node, "a message is not the canonical encoding of what its round expects")
-    return dict(tree)
-
-
-def _items(node: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise InvalidEncodingFault(node, "a message holds something else where a list is expected")
-    return value
-
-
-def _hex(node: str, value: Any, size: int) -> bytes:
-    try:
-        data = bytes.fromhex(value)
-    except (ValueError, TypeError):
-        data = b""
-    if len(data) != size:
-        raise InvalidEncodingFault(node, f"a message holds something else where {size} bytes in hex are expected")
-    return data
-
-
-def _read(node: str, reader: Reader) -> bytes:
-    try:
-        return reader.blob(1 << 25)
-    except CryptoError as error:
-        raise InvalidEncodingFault(node, str(error)) from error
-
-
-def _finish(node: str, reader: Reader) -> None:
-    try:
-        reader.finish()
-    except CryptoError as error:
-        raise InvalidEncodingFault(node, str(error)) from error
-
-
-def _check_signed(node: str, identity: bytes, domain: str, message: bytes, signature: bytes) -> None:
-    try:
-        verify_signature(identity, domain, message, signature)
-    except InvalidSignature:
-        raise ProtocolFault(node, f"it signed another {domain} than this node computed") from None
-
-
-__all__ = [
-    "Event",
-    "Hosted",
-    "Job",
-    "Party",
-    "Result",
-    "Solved",
-    "Store",
-    "make_channel",
-    "meeting",
-    "run_session",
-]

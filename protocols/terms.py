@@ -18,6 +18,9 @@ from tacita.protocols.faults import CallerMistake
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 """Names of nodes and participants."""
 
+NUMBER = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40}|\.[0-9]{1,30})?")
+"""Exact numbers spelled as text: a fraction, or a decimal."""
+
 SECURITY = ("passive",)
 PLANS = ("shared",)
 
@@ -106,6 +109,9 @@ def exact(value: Any, what: str, lo: float, hi: float) -> Fraction:
     """The decimal number as written (floats by their shortest spelling), inside [lo, hi]."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
         raise CallerMistake(f"{what} must be a number; correct the terms")
+    # Fraction("1e999999999") would compute that power of ten.
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        raise CallerMistake(f"{what} is not a number of at most 40 digits; correct the terms")
     try:
         number = Fraction(repr(value) if isinstance(value, float) else value)
     except (ValueError, ZeroDivisionError):
@@ -190,7 +196,7 @@ def read_terms(tree: Any, complete: Mapping[str, Callable[[Mapping[str, Any]], M
     if not isinstance(tree, Mapping):
         raise CallerMistake("the terms must be a table; check the terms file")
     policy = tree.get("policy")
-    if policy not in complete:
+    if not isinstance(policy, str) or policy not in complete:
         known = ", ".join(sorted(complete))
         raise CallerMistake(f"the terms must name a policy out of: {known}")
     session = SessionTerms.read(Table("session", tree.get("session", {})))

@@ -17,11 +17,11 @@ from tacita.crypto.threshold import check_key
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake, ProtocolFault, VerificationFailed
 from tacita.protocols.policies.base import EVERYBODY
-from tacita.protocols.policies.registry import complete_terms
+from tacita.protocols.policies.registry import complete_terms, filled
 from tacita.protocols.roster import Roster
 from tacita.protocols.stages import certify, commit, release
 from tacita.protocols.stages.certify import Certificate
-from tacita.protocols.stages.setup import Setup
+from tacita.protocols.stages.setup import Setup, check_parties
 from tacita.protocols.terms import Terms
 
 
@@ -97,28 +97,33 @@ def _check_parties(
     if terms_tree is not None:
         _check_terms(certificate.terms, terms_tree)
         passed("terms agree with the given file")
+    # Sizes first: everything after this costs time that grows with them.
+    bits = certificate.key.modulus.bit_length()
+    if bits not in ALLOWED_MODULUS_BITS and not (allow_insecure_key and bits < max(ALLOWED_MODULUS_BITS)):
+        raise VerificationFailed(f"the key has {bits} bits, which is not secure")
+    check_parties(certificate.key, certificate.roster)
     check_key(certificate.key)
-    if certificate.key.encryption.bits not in ALLOWED_MODULUS_BITS and not allow_insecure_key:
-        raise VerificationFailed(f"the key has {certificate.key.encryption.bits} bits, which is not secure")
     passed(f"key: verification keys decrypt a known ciphertext ({certificate.key.encryption.bits} bits)")
     setup = Setup.make(certificate.terms, certificate.roster, certificate.key, certificate.enrolled)
     if setup.enrolled != certificate.enrolled:
         raise VerificationFailed("the participants in the certificate are not in order")
+    _ = setup.instance, setup.demand  # refuses patterns and terms that no session can have had
     passed(f"every participant signed the terms ({len(setup.enrolled)})")
     return setup
 
 
 def _check_terms(certified: Terms, tree: Mapping[str, Any]) -> None:
-    """Every key that the given terms file sets must stand in the certificate with the same meaning."""
-    merged = _merge(certified.tree, tree)
-    if complete_terms(merged).canonical() != certified.canonical():
-        raise VerificationFailed("the certificate's terms differ from the given terms file")
+    """The given file must complete to the certified terms: what it leaves out has its default, not any value.
 
-
-def _merge(base: Any, over: Any) -> Any:
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {**base, **{key: _merge(base.get(key), value) for key, value in over.items()}}
-    return over
+    Only what a run fills in itself may come from the certificate: the session's name, and what inputs tell.
+    """
+    differ = "the certificate's terms differ from the given terms file"
+    try:
+        given = complete_terms(filled(tree, certified)).canonical()
+    except CallerMistake as error:
+        raise VerificationFailed(f"{differ}: {error}") from None
+    if given != certified.canonical():
+        raise VerificationFailed(differ)
 
 
 def _check_bids(setup: Setup, certificate: Certificate, passed: Callable[[str], None]) -> dict[str, commit.BidObject]:

@@ -13,9 +13,10 @@ from tacita.crypto.threshold import KeyShare, ThresholdKey, deal
 from tacita.protocols.channel import Channel
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
+from tacita.protocols.party import Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
 from tacita.protocols.roster import Node, Roster
-from tacita.protocols.session import Hosted, Job, Party, Result, Solved, make_channel, run_session
+from tacita.protocols.session import make_channel, run_session
 from tacita.protocols.terms import Terms
 
 INSECURE_BITS = 1024

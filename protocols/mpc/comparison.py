@@ -10,7 +10,8 @@ product is opened behind a uniform factor: one random bit, independent of a. (To
 from typing import TYPE_CHECKING
 
 import numpy as np
-from gmpy2 import invert
+from gmpy2 import invert, pack
+from numpy.typing import NDArray
 
 from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON, ZERO_TEST, Opening
 from tacita.protocols.mpc.engine import IntArray
@@ -23,28 +24,24 @@ async def negative(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
     """Shares of [a < 0] for |a| < 2^(width−1)."""
     n, p, low = len(a), engine.prime, width - 1
     bits = await engine.random_bits(n * width)
-    sign = (2 * bits[:n] - 1) % p
+    sign = 2 * bits[:n] - 1
     r = bits[n:].reshape(low, n)  # row i: the bit of weight 2^i
-    weights = np.array([1 << i for i in range(low)], dtype=object)
-    r_low = weights.dot(r) % p if low else np.zeros(n, dtype=object)
-    high, _ = engine.bounded(n, engine.statistical_bits)
+    r_low = _weighted(r)
+    high, _ = engine.bounded(n, engine.term_bits)
     masked = (a + (1 << low) + r_low + (high << low)) % p
-    opened = await engine.open(masked, Opening(COMPARISON, n, width))
-    c_low = opened & ((1 << low) - 1)
-    c = np.array([(c_low >> i) & 1 for i in range(low)], dtype=object).reshape(low, n)
-    differ = (r + c - 2 * c * r) % p
-    above = np.zeros((low + 1, n), dtype=object)  # row i: Σ over bits above i; the last row of `factors` takes all
-    for i in range(low - 1, -1, -1):
-        above[i] = above[i + 1] + differ[i]
-    factors = np.empty((low + 1, n), dtype=object)
-    factors[:low] = (sign + r - c + 3 * above[1:]) % p
-    factors[low] = (sign - 1 + 3 * above[0]) % p
-    product = await _product(engine, factors)
-    blinded = await engine.multiply(product, engine.uniform(n))
-    zero = (await engine.open(blinded, Opening(BLINDED_PRODUCT, n, 0))) == 0
+    c_low = (await engine.open(masked, Opening(COMPARISON, n, width))) & ((1 << low) - 1)
+    c = _binary(c_low, low)
+    e = r - c.astype(object)
+    # Row i: Σ over bits j ≥ i of r_j ⊕ c_j, which is r_j − c_j up to sign; one row of zeros for "above the top".
+    differing = np.zeros((low + 1, n), dtype=object)
+    differing[:low] = np.cumsum(np.where(c, -e, e)[::-1], axis=0)[::-1]
+    # The uniform factor that blinds the product is one more row; shares need not be reduced before they are multiplied.
+    last = sign - 1 + 3 * differing[0]
+    factors = np.concatenate([sign + e + 3 * differing[1:], [last], [engine.uniform(n)]])
+    zero = (await engine.open(await _product(engine, factors), Opening(BLINDED_PRODUCT, n, 0))) == 0
     # zero: [r' ≤ c'] = (1 + s)/2; else (1 − s)/2; u = [c' < r'] is the complement.
     half = (p + 1) // 2
-    u = (1 - np.where(zero, 1, -1).astype(object) * sign) * half % p
+    u = (1 - np.where(zero, sign, -sign)) * half % p
     residue = c_low - r_low + (u << low)
     return np.asarray((residue - a) * invert(1 << low, p) % p)
 
@@ -53,11 +50,10 @@ async def is_zero(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
     """Shares of [a = 0] for |a| < 2^(width−1): all `width` low bits of the opened mask agree with the mask's."""
     n, p = len(a), engine.prime
     r = (await engine.random_bits(n * width)).reshape(width, n)
-    weights = np.array([1 << i for i in range(width)], dtype=object)
-    high, _ = engine.bounded(n, engine.statistical_bits)
-    masked = (a + (1 << (width - 1)) + weights.dot(r) + (high << width)) % p
+    high, _ = engine.bounded(n, engine.term_bits)
+    masked = (a + (1 << (width - 1)) + _weighted(r) + (high << width)) % p
     opened = (await engine.open(masked, Opening(ZERO_TEST, n, width))) - (1 << (width - 1))
-    c = np.array([(opened >> i) & 1 for i in range(width)], dtype=object).reshape(width, n)
+    c = _binary(opened & ((1 << width) - 1), width).astype(object)
     return await _product(engine, (1 - (r + c - 2 * c * r)) % p)
 
 
@@ -69,3 +65,17 @@ async def _product(engine: "SharedEngine", factors: IntArray) -> IntArray:
         paired = (await engine.multiply(left, right)).reshape(half, n)
         factors = np.concatenate([paired, factors[2 * half :]])
     return np.asarray(factors[0])
+
+
+def _weighted(bits: IntArray) -> IntArray:
+    """Σ 2^i·(row i)."""
+    weights = np.array([1 << i for i in range(len(bits))], dtype=object)
+    return weights.dot(bits) if len(bits) else np.zeros(bits.shape[1], dtype=object)
+
+
+def _binary(values: IntArray, bits: int) -> NDArray[np.uint8]:
+    """Row i: bit i of each value, for values in [0, 2^bits)."""
+    size = bits // 8 + 1
+    data = pack(list(values), 8 * size).to_bytes(size * len(values), "little")
+    table = np.frombuffer(data, dtype=np.uint8).reshape(len(values), size)
+    return np.unpackbits(table, axis=1, count=bits, bitorder="little").T

@@ -20,8 +20,7 @@ FLOOR_STATISTICAL_BITS = 40
 
 TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT = "truncation", "comparison", "zero test", "output mask"
 MASKED_KINDS = (TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT)
-RANDOM_BIT, BLINDED_PRODUCT = "random bit", "blinded product"
-UNIFORM_KINDS = (RANDOM_BIT, BLINDED_PRODUCT)
+BLINDED_PRODUCT = "blinded product"
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,8 @@ class Demand:
 
 @lru_cache(maxsize=64)
 def field_prime(bits: int) -> int:
-    """The smallest prime above 2^bits that is 3 mod 4 (so that square roots are one power)."""
-    prime = gmpy2.next_prime(1 << bits)
-    while prime % 4 != 3:
-        prime = gmpy2.next_prime(prime)
-    return int(prime)
+    """The smallest prime above 2^bits; it is so near that `bits` random bits are a random field element."""
+    return int(gmpy2.next_prime(1 << bits))
 
 
 class DryRun(Engine):

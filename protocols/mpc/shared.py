@@ -1,28 +1,32 @@
 """SharedEngine: vectors as Shamir shares of degree t over a prime field, computed by m nodes.
 
 Linear operations are local. A product of two shares has degree 2t; `_reshare` brings it back to t: every dealer
-shares its product anew on a line through t values that it has in common with t peers by pairwise keys, so only
+shares its product anew on a polynomial through t values that it has in common with t peers by pairwise keys, so only
 m − 1 − t messages leave a dealer. No sharing of degree 2t is ever opened. Every opening goes to all nodes and must
-lie on one polynomial of degree t. Randomness that nobody knows comes from replicated keys (PRSS). Kernels are
-secure against passive corruption of t < m/2 nodes; the checks of openings catch faults, not all attacks.
+lie on one polynomial of degree t. Randomness that nobody knows comes from replicated keys (PRSS) and from bits that
+t nodes deal. Kernels are secure against passive corruption of t < m/2 nodes; the checks of openings catch faults,
+not all attacks.
 """
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import combinations
 
+import gmpy2
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from gmpy2 import mpz, powmod_base_list
+from gmpy2 import mpz
 
 from tacita.crypto.entropy import Entropy
-from tacita.crypto.integers import Integer
+from tacita.crypto.integers import Integer, centered, inverse
 from tacita.crypto.shamir import coefficients_at, share
 from tacita.protocols.faults import InconsistentOpening, MachineFault
 from tacita.protocols.mpc import comparison
-from tacita.protocols.mpc.demand import OUTPUT, RANDOM_BIT, TRUNCATION, Demand, Opening
+from tacita.protocols.mpc.demand import OUTPUT, TRUNCATION, Demand, Opening
 from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret
 from tacita.protocols.mpc.runtime import SessionRuntime
 
@@ -63,7 +67,9 @@ class SharedEngine(Engine):
     ) -> None:
         m, t = demand.info.parties, demand.info.corrupt_max
         self.info = EngineInfo("mpyc-shamir", "passive", m, t)
-        self.prime, self.statistical_bits = mpz(demand.prime), demand.statistical_bits
+        self.prime = mpz(demand.prime)
+        self.term_bits = demand.statistical_bits - math.floor(math.log2(self.info.ulp))
+        """k less log2 C(m, t): so many replicated terms add up to a mask of at most k + 1 bits above its operand."""
         self.width = (demand.prime.bit_length() + 7) // 8
         self.me, self.m, self.t = runtime.pid, m, t
         self.opened: dict[str, list[int]] = {}
@@ -72,17 +78,25 @@ class SharedEngine(Engine):
         self._blocks = {block.label: block for block in demand.outputs}
         self._bits_left, self._bits = demand.random_bits, np.zeros(0, dtype=object)
         p = int(self.prime)
+
+        def coefficients(points: Sequence[int], at: int, factor: int = 1) -> list[Integer]:
+            # Small numbers between few points; their centred form keeps products short.
+            return [mpz(centered(factor * x % p, p)) for x in coefficients_at(points, at, p)]
+
         outside = {s: [j + 1 for j in range(m) if j not in s] for s in keys.replicated}
-        self._weights = {s: mpz(coefficients_at([0, *out], self.me + 1, p)[0]) for s, out in outside.items()}
-        self._recombine = [mpz(x) for x in coefficients_at(range(1, t + 2), 0, p)]
-        self._check = {j: [mpz(x) for x in coefficients_at(range(1, t + 2), j + 1, p)] for j in range(t + 1, m)}
-        self._degree_2t = [mpz(x) for x in coefficients_at(range(1, 2 * t + 2), 0, p)]
+        self._weights = {s: coefficients([0, *out], self.me + 1)[0] for s, out in outside.items()}
+        self._recombine = coefficients(range(1, t + 2), 0)
+        self._check = {j: coefficients(range(1, t + 2), j + 1) for j in range(t + 1, m)}
+        self._degree_2t = coefficients(range(1, 2 * t + 2), 0)
         self._helpers = {i: [(i - 1 - k) % m for k in range(t)] for i in range(2 * t + 1)}
+        self._scale = mpz(math.factorial(m))
+        """Δ = m! clears the denominators of dealt polynomials: only their value at 0 is ever divided by it."""
+        self._unscale = inverse(self._scale, self.prime)
         self._lines: dict[int, list[Integer]] = {}
         if self.me <= 2 * t:
             points = [0] + [j + 1 for j in self._helpers[self.me]]
             targets = [j for j in range(m) if j not in self._helpers[self.me]]
-            self._lines = {j: [mpz(x) for x in coefficients_at(points, j + 1, p)] for j in targets}
+            self._lines = {j: coefficients(points, j + 1, int(self._scale)) for j in targets}
 
     # ---- boundary ---------------------------------------------------------------------------------------------
 
@@ -150,8 +164,7 @@ class SharedEngine(Engine):
 
     async def _trunc(self, a: IntArray, bits: int, width: int) -> IntArray:
         """Open v + 2^s + r ≥ 0 with r = Σ r_S; subtract the shared Σ (r_S >> bits): no random bits needed."""
-        each = self.statistical_bits + width - math.floor(math.log2(self.info.ulp))
-        mask, shifted = self.bounded(len(a), each, bits)
+        mask, shifted = self.bounded(len(a), self.term_bits + width, bits)
         lift = 1 << max(width - 1, bits)  # a multiple of 2^bits
         opened = await self.open((a + mask + lift) % self.prime, Opening(TRUNCATION, len(a), width))
         offset = (lift >> bits) + self.info.ulp // 2
@@ -165,7 +178,7 @@ class SharedEngine(Engine):
 
     async def multiply(self, a: IntArray, b: IntArray) -> IntArray:
         """Shares of the elementwise product."""
-        return await self._reshare(a * b % self.prime)
+        return await self._reshare(a * b)
 
     async def open(self, a: IntArray, entry: Opening) -> IntArray:
         """Send this node's shares to all, take all m, check that they lie on one polynomial, return the values."""
@@ -175,31 +188,45 @@ class SharedEngine(Engine):
         received = await self._runtime.exchange(dict.fromkeys(peers, data), dict.fromkeys(peers, len(data)))
         shares = {j: self._decode(received[j]) if j != self.me else a for j in range(self.m)}
         for j, row in self._check.items():
-            if np.any(sum(c * shares[i] for i, c in enumerate(row)) % self.prime != shares[j] % self.prime):
+            if np.any(_sum(c * shares[i] for i, c in enumerate(row)) % self.prime != shares[j] % self.prime):
                 suspects = tuple(f"node {k + 1}" for k in peers)
                 raise InconsistentOpening(suspects, "the shares of an opening do not fit together; run again")
-        return np.asarray(sum(c * shares[i] for i, c in enumerate(self._recombine)) % self.prime)
+        return np.asarray(_sum(c * shares[i] for i, c in enumerate(self._recombine)) % self.prime)
 
-    async def _reshare(self, products: IntArray) -> IntArray:
-        """Degree 2t → t. Dealer i's line passes through its product at 0 and the pairwise values of its helpers."""
-        step, size = self._runtime.step(), self.width * len(products)
-        outgoing, mine = {}, None
-        if self._lines:
-            known = [products] + [self._pairwise(j, self.me, step, len(products)) for j in self._helpers[self.me]]
+    async def _reshare(self, products: IntArray, first: int = 0) -> IntArray:
+        """Degree 2t → t: nodes up to 2t deal λ_i times their product, every node adds up what it was dealt.
+
+        The products of nodes before `first` are known to be zero: these deal nothing.
+        """
+        dealers, value = range(first, 2 * self.t + 1), None
+        if self.me in dealers:
+            value = products * (self._degree_2t[self.me] * self._unscale % self.prime) % self.prime
+        return np.asarray(_sum(await self._deal(dealers, value, len(products))) % self.prime)
+
+    async def _deal(self, dealers: Sequence[int], value: IntArray | None, count: int) -> list[IntArray]:
+        """This node's share of what each dealer shares; `value` is Δ^{-1} times this node's own vector.
+
+        A dealer's polynomial passes through its vector at 0 and, at each of its t helpers, through Δ times a
+        pseudorandom value that both know; the other m − 1 − t nodes get their share from the dealer.
+        """
+        step, mine, outgoing = self._runtime.step(), None, {}
+        if value is not None:
+            known = [value] + [self._pairwise(j, self.me, step, count) for j in self._helpers[self.me]]
             for target, line in self._lines.items():
-                value = sum(c * v for c, v in zip(line, known, strict=True)) % self.prime
+                dealt = _sum(c * v for c, v in zip(line, known, strict=True))
                 if target == self.me:
-                    mine = value
+                    mine = dealt
                 else:
-                    outgoing[target] = self._encode(value)
-        dealers = [i for i in self._helpers if i != self.me]
-        senders = [i for i in dealers if self.me not in self._helpers[i]]
-        received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, size))
-        total = mpz(0) if mine is None else self._degree_2t[self.me] * mine
+                    outgoing[target] = self._encode(dealt % self.prime)
+        senders = [i for i in dealers if i != self.me and self.me not in self._helpers[i]]
+        received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, self.width * count))
+        shares: list[IntArray] = []
         for i in dealers:
-            line = self._decode(received[i]) if i in received else self._pairwise(i, i, step, len(products))
-            total = total + self._degree_2t[i] * line
-        return np.asarray(total % self.prime)
+            if i in received:
+                shares.append(self._decode(received[i]))
+            else:
+                shares.append(mine if i == self.me else self._scale * self._pairwise(i, i, step, count))
+        return shares
 
     # ---- randomness -------------------------------------------------------------------------------------------
 
@@ -209,7 +236,7 @@ class SharedEngine(Engine):
         parts = [
             self._weights[s] * self._stream(k, f"uniform/{step}", count, 0) for s, k in self._keys.replicated.items()
         ]
-        return np.asarray(sum(parts) % self.prime)
+        return np.asarray(_sum(parts) % self.prime)
 
     def bounded(self, count: int, bits: int, shift: int = 0) -> tuple[IntArray, IntArray]:
         """Shares of r = Σ_S r_S and of Σ_S (r_S >> shift), every r_S uniform below 2^bits."""
@@ -235,27 +262,36 @@ class SharedEngine(Engine):
         return pool[:count]
 
     async def _make_bits(self, count: int) -> IntArray:
-        """(r/√(r²) + 1)/2 for an opened square of a uniform r: the sign of the root is the bit."""
-        r = self.uniform(count)
-        squares = await self.open(await self.multiply(r, r), Opening(RANDOM_BIT, count, 0))
-        if np.any(squares == 0):
-            raise InconsistentOpening((), "a random square is zero; run again")
-        # For p = 3 mod 4 and a square s, s^((p−3)/4) squares to s^((p−3)/2) = 1/s.
-        roots = _objects(powmod_base_list(list(squares), (self.prime - 3) // 4, self.prime))
-        return (r * roots + 1) * ((self.prime + 1) // 2) % self.prime
+        """b_S ⊕ b_0 ⊕ … ⊕ b_{t−1}: nodes 0 to t − 1 deal a bit of their own, b_S comes from the replicated key of all
+        other nodes S. Whichever t nodes pool what they know, one of these bits is missing."""
+        t, step = self.t, self._runtime.step()
+        others = tuple(range(t, self.m))
+        bits = np.zeros(count, dtype=object)
+        if others in self._weights:
+            bits = self._weights[others] * self._stream(self._keys.replicated[others], f"bits/{step}", count, 1)
+        own = None
+        if self.me < t:
+            drawn = np.frombuffer(self._entropy.token((count + 7) // 8), dtype=np.uint8)
+            own = np.unpackbits(drawn)[:count].astype(object) * self._unscale
+        for k, dealt in enumerate(await self._deal(range(t), own, count)):
+            # At first `bits` has no share at nodes below t, so neither has the product.
+            product = await self._reshare(bits * dealt, first=0 if k else t)
+            bits = (bits + dealt - 2 * product) % self.prime
+        return bits
 
     def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> IntArray:
-        return self._stream(self._keys.pairwise[peer], f"reshare/{dealer}/{step}", count, 0)
+        return self._stream(self._keys.pairwise[peer], f"deal/{dealer}/{step}", count, 0)
 
     def _stream(self, key: bytes, label: str, count: int, bits: int) -> IntArray:
-        """`count` pseudorandom integers below 2^bits, or below the prime for bits = 0; the label holds the step."""
+        """`count` pseudorandom integers below 2^bits; for bits = 0 field elements. The label holds the step.
+
+        The prime is 2^k + c with c about k, so k uniform bits are a uniform field element up to a distance of c/2^k.
+        """
         derived = hashlib.sha256(key + f"tacita/prf/{label}/{bits}/{count}".encode()).digest()
-        size = (bits + 7) // 8 if bits else self.width + 8
+        size = bits or self.prime.bit_length() - 1
         cipher = Cipher(algorithms.AES(derived[:16]), modes.CTR(derived[16:]))
-        data = cipher.encryptor().update(bytes(size * count))
-        decode = int.from_bytes
-        values = _objects([mpz(decode(data[i : i + size], "little")) for i in range(0, len(data), size)])
-        return values & mpz((1 << bits) - 1) if bits else values % self.prime
+        data = cipher.encryptor().update(bytes((size * count + 7) // 8))
+        return _unpack(data, size, count)
 
     # ---- codec ------------------------------------------------------------------------------------------------
 
@@ -263,14 +299,25 @@ class SharedEngine(Engine):
         return _objects([mpz(x) for x in values])
 
     def _encode(self, values: Sequence[Integer] | IntArray) -> bytes:
-        return b"".join([int(x).to_bytes(self.width, "little") for x in values])
+        """Values in [0, p) at fixed width."""
+        return bytes(gmpy2.pack(list(values), 8 * self.width).to_bytes(self.width * len(values), "little"))
 
     def _decode(self, data: bytes) -> IntArray:
-        width, decode = self.width, int.from_bytes
-        values = [mpz(decode(data[i : i + width], "little")) for i in range(0, len(data), width)]
-        if values and max(values) >= self.prime:
+        values = _unpack(data, 8 * self.width, len(data) // self.width)
+        if len(values) and max(values) >= self.prime:
             raise MachineFault("an engine message holds a value outside the field; the session ends")
-        return _objects(values)
+        return values
+
+
+def _sum(vectors: Iterable[IntArray]) -> IntArray:
+    """The sum of at least one vector; `sum` would begin with an addition to 0."""
+    return reduce(operator.add, vectors)
+
+
+def _unpack(data: bytes, bits: int, count: int) -> IntArray:
+    """`count` integers of `bits` bits each, the first one in the lowest bits of the first bytes."""
+    values = gmpy2.unpack(mpz.from_bytes(data, "little"), bits)[:count]
+    return _objects(values + [mpz(0)] * (count - len(values)))  # leading zeros of the whole are not unpacked
 
 
 def _objects(values: Sequence[Integer]) -> IntArray:

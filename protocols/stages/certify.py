@@ -146,6 +146,11 @@ def _parse(tree: Any) -> Certificate:
     nodes = {name: NodePart(**{k: bytes.fromhex(v) for k, v in part.items()}) for name, part in tree["nodes"].items()}
     if any(len(part.freeze) != SIGNATURE_BYTES or len(part.ticket) != SIGNATURE_BYTES for part in nodes.values()):
         raise ValueError("a signature has a wrong length")
+    if any(len(value) != 32 for part in nodes.values() for value in (part.coin, part.nonce)):
+        raise ValueError("a coin or nonce has a wrong length")
+    root = bytes.fromhex(tree["root"])
+    if len(root) != 32:
+        raise ValueError("the transcript root has a wrong length")
     aggregate = bytes.fromhex(tree["aggregate"])
     if len(aggregate) != BLS_SIGNATURE_BYTES:
         raise ValueError("the aggregated signature has a wrong length")
@@ -157,7 +162,7 @@ def _parse(tree: Any) -> Certificate:
         enrolled=tuple(Enrolled.read(e) for e in tree["enrolled"]),
         bids=bids,
         nodes=nodes,
-        root=bytes.fromhex(tree["root"]),
+        root=root,
         opened={label: tuple(_integer(b) for b in values) for label, values in tree["opened"].items()},
         aggregate=aggregate,
         partials={name: bytes.fromhex(data) for name, data in tree["partials"].items()},

@@ -18,7 +18,7 @@ from tacita.crypto.proofs.range import Linear, Relations, link, variable
 from tacita.crypto.sealing import OVERHEAD, SealingKey, seal, unseal
 from tacita.crypto.shamir import share
 from tacita.crypto.transcript import Context, Transcript, digest
-from tacita.protocols.faults import BadKeyShare, InvalidProofFault
+from tacita.protocols.faults import BadKeyShare, InvalidEncodingFault, InvalidProofFault
 from tacita.protocols.stages.setup import Packed, Setup
 
 SALT_BYTES = 32
@@ -171,8 +171,8 @@ def verify_public(setup: Setup, participant: str, public: bytes) -> BidObject:
     return BidObject(commitment, fields, masks, proof, hashes, ())
 
 
-def split_object(setup: Setup, participant: str, data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    """(public part, envelopes) of an encoded object; raises InvalidProofFault."""
+def split_object(setup: Setup, sender: str, participant: str, data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """(public part, envelopes) of an object as the node `sender` sent it; raises InvalidEncodingFault naming it."""
     count = setup.instance.field_count(participant)
     size = OVERHEAD + SALT_BYTES + count * byte_width(setup.demand.prime.bit_length())
     try:
@@ -181,7 +181,7 @@ def split_object(setup: Setup, participant: str, data: bytes) -> tuple[bytes, tu
         envelopes = tuple(reader.blob(size) for _ in setup.roster.nodes)
         reader.finish()
     except CryptoError as error:
-        raise InvalidProofFault(participant, f"its bid object is refused: {error}") from error
+        raise InvalidEncodingFault(sender, f"it sent an object that is refused: {error}") from error
     return public, envelopes
 
 

@@ -201,7 +201,7 @@ def unpack(packed: Packed, plaintext: int, masks: Sequence[int] | None = None) -
     results, ends = [], [v.shift for v in packed.values[1:]] + [plaintext.bit_length() + 1]
     for value, end in zip(packed.values, ends, strict=True):
         digit = (plaintext >> value.shift) & ((1 << max(0, end - value.shift)) - 1)
-        if digit >> value.bits:
+        if digit > value.hi - value.lo:
             raise VerificationFailed(f"the decrypted output '{value.label}' leaves its public interval")
         results.append((value.label, value.index, digit + value.lo))
     return results

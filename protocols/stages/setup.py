@@ -75,6 +75,12 @@ def _consent(terms: Terms, name: str, pattern: Sequence[int], host: str) -> byte
     return digest("consent", *fields)
 
 
+def check_parties(key: ThresholdKey, roster: Roster) -> None:
+    """Refuse a key of a cluster of another size."""
+    if key.parties != len(roster.nodes) or key.threshold != roster.threshold:
+        raise CallerMistake("the key belongs to a cluster of another size; run keygen for this roster")
+
+
 @dataclass(frozen=True)
 class PackedValue:
     """One output value inside a packed plaintext: (value − lo)·2^shift, value − lo < 2^bits."""
@@ -84,6 +90,7 @@ class PackedValue:
     shift: int
     bits: int
     lo: int
+    hi: int
 
     @property
     def mask_bits(self) -> int:
@@ -123,8 +130,7 @@ class Setup:
                 e.check(terms)
             except InvalidSignature:
                 raise CallerMistake(f"participant {e.name} did not sign these terms") from None
-        if key.parties != len(roster.nodes) or key.threshold != roster.threshold:
-            raise CallerMistake("the key belongs to a cluster of another size; run keygen for this roster")
+        check_parties(key, roster)
         return Setup(terms, roster, key, tuple(sorted(enrolled, key=lambda e: e.name)))
 
     @cached_property
@@ -163,9 +169,8 @@ class Setup:
         """The output ciphertexts, recipient by recipient; values are packed as densely as masks allow."""
         by_recipient: dict[str, list[tuple[str, int, int, int]]] = {}
         for block in self.demand.outputs:
-            bits = (block.hi - block.lo).bit_length()
             for i, recipient in enumerate(self.instance.recipients(block.label)):
-                by_recipient.setdefault(recipient, []).append((block.label, i, bits, block.lo))
+                by_recipient.setdefault(recipient, []).append((block.label, i, block.lo, block.hi))
         everybody = [EVERYBODY] if EVERYBODY in by_recipient else []
         packed = []
         for recipient in everybody + sorted(set(by_recipient) - {EVERYBODY}):
@@ -179,12 +184,13 @@ class Setup:
         packed: list[Packed] = []
         slots: list[PackedValue] = []
         shift = 0
-        for label, index, bits, lo in values:
+        for label, index, lo, hi in values:
+            bits = (hi - lo).bit_length()
             width = bits + MASK_BITS + spare
             if shift + width > capacity:
                 packed.append(Packed(recipient, tuple(slots)))
                 slots, shift = [], 0
-            slots.append(PackedValue(label, index, shift, bits, lo))
+            slots.append(PackedValue(label, index, shift, bits, lo, hi))
             shift += width
         packed.append(Packed(recipient, tuple(slots)))
         return packed

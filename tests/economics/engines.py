@@ -18,13 +18,21 @@ Inputs = Mapping[str, Sequence[int]]
 Tamper = Callable[[int, int, int, bytes], bytes]
 """(sender, receiver, number of the message on this link, data) → what arrives instead."""
 
+HEADER = 12
+"""Bytes in front of a message's content."""
+
 
 class RecordingEngine(SharedEngine):
-    """Also keeps every opened value."""
+    """Also keeps every opened value, and the name of every pseudorandom stream."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]
         self.values: list[tuple[Opening, list[int]]] = []
+        self.streams: list[tuple[bytes, str, int, int]] = []
+
+    def _stream(self, key: bytes, label: str, count: int, bits: int) -> IntArray:
+        self.streams.append((key, label, count, bits))
+        return super()._stream(key, label, count, bits)
 
     async def open(self, a: IntArray, entry: Opening) -> IntArray:
         values = await super().open(a, entry)
@@ -65,16 +73,20 @@ def secure(
     parties: int,
     seed: str,
     tamper: Tamper = lambda sender, receiver, number, data: data,
+    changed: int | None = None,
 ) -> Run:
-    """The program's outputs from m nodes; raises what the first failing node raises."""
-    return asyncio.run(_secure(program, inputs, parties, seed, tamper))
+    """The program's outputs from m nodes; raises what the first failing node raises.
+
+    All randomness follows from the seed, except the own randomness of node `changed`, which is another one.
+    """
+    return asyncio.run(_secure(program, inputs, parties, seed, tamper, changed))
 
 
 async def _await(work: Awaitable[None]) -> None:
     await work
 
 
-async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: Tamper) -> Run:
+async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: Tamper, changed: int | None) -> Run:
     run = DryRun(info(m))
     await program(run)
     demand, t = run.demand(), (m - 1) // 2
@@ -93,9 +105,12 @@ async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: T
             self.sender, self.receiver, self.sent = sender, receiver, 0
 
         def write(self, data: bytes) -> None:
-            self.sent += 1
-            data = tamper(self.sender, self.receiver, self.sent, data)
-            loop.call_soon(self.deliver, data)
+            """One write may hold several messages: eight bytes of program counter, four of length, content."""
+            while data:
+                size = HEADER + int.from_bytes(data[8:HEADER], "little")
+                self.sent += 1
+                loop.call_soon(self.deliver, tamper(self.sender, self.receiver, self.sent, data[:size]))
+                data = data[size:]
 
         def deliver(self, data: bytes) -> None:
             if not over:
@@ -103,10 +118,8 @@ async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: T
 
     for i in range(m):
         runtimes.append(SessionRuntime(i, m, t, {j: Wire(i, j) for j in range(m) if j != i}))
-    engines = [
-        RecordingEngine(runtimes[i], demand, keys(i, m, t, seed), shares[i], masks[i], SeededEntropy(f"{seed}/node{i}"))
-        for i in range(m)
-    ]
+    own = [SeededEntropy(f"{seed}/node {i} {'changed' if i == changed else ''}") for i in range(m)]
+    engines = [RecordingEngine(runtimes[i], demand, keys(i, m, t, seed), shares[i], masks[i], own[i]) for i in range(m)]
     try:
         await asyncio.wait_for(asyncio.gather(*(program(engine) for engine in engines)), 60)
     finally:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS, RANDOM_BIT, Opening
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS
 from tacita.protocols.mpc.engine import Engine, Secret
-from tests.economics.engines import RecordingEngine, clear, info, secure
+from tests.economics.engines import clear, info, secure
 
 PARTIES = [3, 4, 5, 7]
 SIZE = 40
@@ -140,50 +140,6 @@ def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: 
             made = [entry for entry in engine.ledger if entry.kind in MASKED_KINDS]
             assert made == list(run.demand.openings)
             rest = Counter(e.kind for e in engine.ledger if e.kind not in MASKED_KINDS)
-            assert set(rest) <= {RANDOM_BIT, BLINDED_PRODUCT}
-            bits = sum(e.count for e in engine.ledger if e.kind == RANDOM_BIT)
-            assert bits == run.demand.random_bits
+            assert set(rest) <= {BLINDED_PRODUCT}
+            assert engine._bits_left == len(engine._bits) == 0, "random bits are left over"
             assert rest[BLINDED_PRODUCT] == sum(e.kind == "comparison" for e in made)
-
-
-@every_cluster
-def test_no_opening_repeats_a_value(parties: int) -> None:
-    """Equal operands open different masked values, within a session and between sessions."""
-    inputs = {label: [values[0]] * SIZE for label, values in vectors(2).items()}
-    runs = [secure(exact_program, inputs, parties, f"repeat {parties} {n}") for n in range(2)]
-    seen = Counter(v for run in runs for entry, values in run.engines[0].values for v in values if v)
-    assert seen.most_common(1)[0][1] == 1
-    zeros = Counter(entry.kind for entry, values in runs[0].engines[0].values for v in values if v == 0)
-    assert set(zeros) <= {BLINDED_PRODUCT}, "only the outcome of a blinded product may be zero"
-
-
-def test_openings_do_not_depend_on_the_operand_beyond_its_mask() -> None:
-    """The blinded product is zero for about half of the comparisons, whatever the operand's sign."""
-    for value in (-LIMIT, -1, 0, LIMIT):
-        inputs = {label: [value if label in "ab" else v[0]] * SIZE for label, v in vectors(3).items()}
-        zeros, count = 0, 0
-        for n in range(3):
-            run = secure(exact_program, inputs, 3, f"blinded {value} {n}")
-            products = [v for e, vs in run.engines[0].values if e.kind == BLINDED_PRODUCT for v in vs]
-            zeros, count = zeros + products.count(0), count + len(products)
-        assert abs(zeros - count / 2) < 5 * (count / 4) ** 0.5, f"operand {value}: {zeros} zeros in {count}"
-
-
-@pytest.mark.parametrize("parties", [3, 5], ids=["m3", "m5"])
-def test_random_bits_are_bits_and_unbiased(parties: int) -> None:
-    """Within five standard deviations of a fair coin: a false alarm once in a million runs."""
-    count = 4000
-
-    async def program(engine: Engine) -> None:
-        zeros = engine.zeros(count // 8, 0)
-        await engine.to_cipher("zero", await engine.is_zero(engine.within(zeros + 0, -64, 64)))
-        if isinstance(engine, RecordingEngine):
-            engine._bits_left = count
-            shares = await engine.random_bits(count)
-            drawn[engine.me] = await engine.open(shares, Opening(RANDOM_BIT, count, 0))
-
-    drawn: dict[int, Sequence[int]] = {}
-    secure(program, {}, parties, f"bits {parties}")
-    bits = [int(x) for x in drawn[0]]
-    assert set(bits) == {0, 1}
-    assert abs(sum(bits) - count / 2) < 5 * (count / 4) ** 0.5, f"{sum(bits)} ones in {count}"

@@ -47,7 +47,7 @@ def test_the_wheel_holds_every_module_and_the_examples(wheel: Path) -> None:
 
 
 def test_the_wheel_imports_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(wheel)!r}); import tacita, tacita.protocols.session as s; print(s.__file__)"
+    code = f"import sys; sys.path.insert(0, {str(wheel)!r}); import tacita.protocols.session as s; print(s.__file__)"
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert wheel.name in result.stdout
 

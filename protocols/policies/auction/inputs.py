@@ -145,8 +145,8 @@ def _slot(cell: str, slots: int, line: int) -> int:
 def _number(cell: str, what: str) -> Fraction:
     """A decimal number as written. The message never repeats the cell: it may be private."""
     try:
-        if len(cell) > 40 or "/" in cell or "_" in cell:
-            raise ValueError
+        if len(cell) > 40 or "/" in cell or "_" in cell or len(cell.lower().partition("e")[2]) > 4:
+            raise ValueError  # Fraction("1e999999999") would compute that power of ten
         number = Fraction(cell)
     except (ValueError, ZeroDivisionError):
         raise CallerMistake(f"{what} is not a finite decimal number; correct the file") from None

@@ -1,0 +1,108 @@
+"""One node as the protocol sees it, and what it is given and gives back; everything outside is injected here."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tacita.crypto.entropy import Entropy
+from tacita.crypto.sealing import SealingKey
+from tacita.crypto.signature import MultiSigningKey, SigningKey
+from tacita.crypto.threshold import KeyShare, ThresholdKey
+from tacita.protocols.mpc.demand import Opening as EngineOpening
+from tacita.protocols.mpc.shared import EngineKeys
+from tacita.protocols.roster import Roster
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress: a stage begins, or step k of K of it is done."""
+
+    stage: str
+    step: int = 0
+    steps: int = 0
+
+
+class Store(Protocol):
+    """Durable facts of one node; `remember` is on disk before it returns."""
+
+    def remember(self, kind: str, key: bytes, value: bytes) -> bytes:
+        """Store value under (kind, key) unless something is there; return what is stored now."""
+        ...
+
+    def recall(self, kind: str, key: bytes) -> bytes | None:
+        """What is stored, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A participant whose inputs this node holds."""
+
+    name: str
+    identity: SigningKey
+    pattern: tuple[int, ...]
+    inputs: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the engine's process gets: this node's shares and keys of one session, nothing else."""
+
+    terms: Mapping[str, Any]
+    patterns: Mapping[str, Sequence[int]]
+    order: Sequence[str]
+    index: int
+    parties: int
+    threshold: int
+    keys: EngineKeys = field(repr=False)
+    inputs: Mapping[str, Sequence[int]] = field(repr=False)
+    masks: Mapping[str, Sequence[int]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What the engine opened: b per output label, and the ledger of all openings."""
+
+    opened: Mapping[str, Sequence[int]]
+    ledger: Sequence[EngineOpening]
+
+
+Solver = Callable[[Job, bytes, Callable[[int, int], None]], Awaitable[Solved]]
+"""(job, session id, report) → result."""
+
+
+@dataclass(frozen=True)
+class Party:
+    """One node as the protocol sees it."""
+
+    name: str
+    roster: Roster
+    key: ThresholdKey
+    share: KeyShare = field(repr=False)
+    identity: SigningKey = field(repr=False)
+    sealing: SealingKey = field(repr=False)
+    multi: MultiSigningKey = field(repr=False)
+    entropy: Entropy
+    store: Store
+    solver: Solver
+    deadline: float = 60.0
+    report: Callable[[Event], None] = lambda _: None
+
+    @property
+    def index(self) -> int:
+        """0-based position in the roster."""
+        return self.roster.index(self.name)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a node has at the end."""
+
+    certificate: bytes
+    outcome: Mapping[str, Any]
+    private: Mapping[str, Mapping[str, Any]]
+    """Private outcomes of hosted participants."""
+    receipts: Mapping[str, Sequence[str]]
+    ledger: Sequence[EngineOpening]
+    faults: Sequence[str] = ()
+    """What went wrong at other nodes after the ticket, when it could no longer change the result."""

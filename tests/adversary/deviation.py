@@ -1,0 +1,169 @@
+"""A cluster in which one node deviates: it says something else to all, or something else to some.
+
+`Liar` changes the payload of one round consistently: its own echo and root include the lie. `Rewriter` changes what
+single receivers get, signed with the sender's true key. Both note what was sent, so that a test can show that the
+deviating bytes reached the check.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tacita.crypto.signature import SIGNATURE_BYTES
+from tacita.protocols.channel import Channel, Envelope, open_signed, sign
+from tacita.protocols.faults import Equivocation, SessionAborted, TacitaError
+from tacita.protocols.party import Party, Result
+from tests.adversary.honest import A1Cluster, a1
+
+Change = Callable[[bytes], bytes]
+
+
+class LyingChannel(Channel):
+    """Says other payloads in some rounds."""
+
+    lies: Mapping[str, Change]
+    told: list[str]
+
+    def _lie(self, round_name: str, payload: bytes) -> bytes:
+        if round_name not in self.lies:
+            return payload
+        lie = self.lies[round_name](payload)
+        if lie != payload:
+            self.told.append(round_name)
+        return lie
+
+    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
+        return await super().broadcast(round_name, self._lie(round_name, payload))
+
+    async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
+        changed = {peer: self._lie(round_name, payload) for peer, payload in payloads.items()}
+        return await super().exchange(round_name, changed)
+
+    async def offer(self, round_name: str, payload: bytes) -> Any:
+        async for answer in super().offer(round_name, self._lie(round_name, payload)):
+            yield answer
+
+
+@dataclass
+class Deviant(A1Cluster):
+    """`liar` tells `lies`; `rewrite(envelope, receiver)` changes, drops (None) or multiplies what `liar` sends."""
+
+    liar: str = "node3"
+    lies: dict[str, Change] = field(default_factory=dict)
+    rewrite: Callable[[Envelope, str], Envelope | Sequence[bytes] | None] = lambda envelope, receiver: envelope
+    told: list[str] = field(default_factory=list)
+    log: list[tuple[str, str, Envelope]] = field(default_factory=list)
+    """(sender, receiver, envelope) of everything that was delivered."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.tamper = self._tamper
+
+    def open_channel(self, party: Party, label: bytes, root: bytes) -> Channel:
+        channel = super().open_channel(party, label, root)
+        if party.name == self.liar:
+            channel.__class__ = LyingChannel
+            channel.lies, channel.told = self.lies, self.told
+        return channel
+
+    def _tamper(self, sender: str, receiver: str, data: bytes) -> bytes | None:
+        envelope = Envelope.decode(data[SIGNATURE_BYTES:])
+        if sender == self.liar:
+            changed = self.rewrite(envelope, receiver)
+            if changed is None:
+                self.told.append(envelope.round)
+                return None
+            if not isinstance(changed, Envelope):
+                self.told.append(envelope.round)
+                for item in changed:
+                    self.deliver(sender, receiver, item)
+                return None
+            if changed != envelope:
+                self.told.append(envelope.round)
+                data = sign(changed, self.identities[sender])
+                envelope = changed
+        self.log.append((sender, receiver, envelope))
+        return data
+
+    def deliver(self, transport_peer: str, receiver: str, data: bytes) -> None:
+        """Hand bytes to a node as if they came over `transport_peer`'s connection."""
+        label = data[SIGNATURE_BYTES : SIGNATURE_BYTES + 32]
+        channel = self.channels.get((receiver, label))
+        if channel is None:
+            self.early.setdefault((receiver, label), []).append((transport_peer, data))
+        else:
+            channel.deliver(transport_peer, data)
+
+    def rounds(self, sender: str | None = None) -> list[str]:
+        """Rounds in which something was delivered, in order, once each."""
+        return list(dict.fromkeys(e.round for s, _, e in self.log if sender in (None, s)))
+
+    @property
+    def honest(self) -> list[str]:
+        return [name for name in self.names if name != self.liar]
+
+
+def run(cluster: Deviant, release: str = "public", **differing: Mapping[str, Any]) -> dict[str, Result | BaseException]:
+    """One session of A1 with a deviating node."""
+    return asyncio.run(cluster.outcomes(*a1(release), differing))
+
+
+def to(round_name: str, change: Change, receivers: Sequence[str] | None = None) -> Callable[..., Envelope]:
+    """A rewrite of one round towards some receivers."""
+
+    def rewrite(envelope: Envelope, receiver: str) -> Envelope:
+        if envelope.round == round_name and (receivers is None or receiver in receivers):
+            return replace(envelope, payload=change(envelope.payload))
+        return envelope
+
+    return rewrite
+
+
+def silence(round_name: str, receivers: Sequence[str] | None = None) -> Callable[..., Envelope | None]:
+    """Send nothing in one round to some receivers."""
+
+    def rewrite(envelope: Envelope, receiver: str) -> Envelope | None:
+        gone = envelope.round == round_name and (receivers is None or receiver in receivers)
+        return None if gone else envelope
+
+    return rewrite
+
+
+def errors(cluster: Deviant, outcomes: Mapping[str, Result | BaseException]) -> list[TacitaError]:
+    """How the honest nodes ended; every one must have ended with an error of ours."""
+    ended = [outcomes[name] for name in cluster.honest]
+    assert all(isinstance(e, TacitaError) for e in ended), ended
+    return [e for e in ended if isinstance(e, TacitaError)]
+
+
+def assert_all_name(
+    cluster: Deviant, outcomes: Mapping[str, Result | BaseException], leaf: type[TacitaError], culprit: str
+) -> None:
+    """Every honest node ends with the same leaf and names the culprit; the lie was told and nothing was decrypted."""
+    assert cluster.told, "the deviation never happened"
+    for error in errors(cluster, outcomes):
+        assert type(error) is leaf, repr(error)
+        assert getattr(error, "culprit", getattr(error, "peer", None)) == culprit, repr(error)
+    assert_nothing_decrypted(cluster)
+
+
+def assert_nothing_decrypted(cluster: Deviant) -> None:
+    assert not {"partials"} & {e.round for s, _, e in cluster.log if s in cluster.honest}
+
+
+def assert_convicts(cluster: Deviant, outcomes: Mapping[str, Result | BaseException], culprit: str) -> None:
+    """The evidence of every honest node holds for a stranger, and only against the culprit."""
+    from tacita.protocols.channel import convicted
+
+    for error in errors(cluster, outcomes):
+        assert isinstance(error, Equivocation)
+        assert error.evidence is not None
+        assert convicted(error.evidence, cluster.roster) == culprit
+        one, other = (open_signed(data, cluster.roster)[0] for data in error.evidence.signed)
+        assert (one.sender, one.round) == (other.sender, other.round) and one != other
+
+
+def known(outcomes: Mapping[str, Result | BaseException], cluster: Deviant) -> list[TacitaError]:
+    """Errors of those who know why; the others were only told to stop."""
+    return [e for e in errors(cluster, outcomes) if not isinstance(e, SessionAborted)]

@@ -1,0 +1,122 @@
+"""What SharedEngine's openings and messages give away: masks that are wide, fresh and independent of the operand."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from tacita.protocols.mpc import shared
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, DEFAULT_STATISTICAL_BITS, MASKED_KINDS, OUTPUT, Opening
+from tacita.protocols.mpc.engine import Engine
+from tests.economics.engines import HEADER, RecordingEngine, secure
+
+SIZE, LIMIT = 40, 1 << 40
+PARTIES = [3, 4, 5, 7]
+every_cluster = pytest.mark.parametrize("parties", PARTIES, ids=[f"m{m}" for m in PARTIES])
+
+
+async def everything_twice(engine: Engine) -> None:
+    """Every operation that opens or reshares, two times on the same operands."""
+    a = await engine.from_cipher("a", SIZE, 0, -LIMIT, LIMIT)
+    for n in range(2):
+        await engine.to_cipher(f"mul{n}", await engine.mul(a, a))
+        await engine.to_cipher(f"trunc{n}", await engine.trunc(a, 20))
+        await engine.to_cipher(f"negative{n}", await engine.negative(a))
+        await engine.to_cipher(f"zero{n}", await engine.is_zero(a))
+
+
+def equal(value: int) -> dict[str, list[int]]:
+    return {"a": [value] * SIZE}
+
+
+@every_cluster
+def test_no_opening_repeats_a_value(parties: int) -> None:
+    """Equal operands of equal operations open different values, within a session and between sessions."""
+    runs = [secure(everything_twice, equal(-7), parties, f"repeat {parties} {n}") for n in range(2)]
+    seen = Counter(v for run in runs for _, values in run.engines[0].values for v in values if v)
+    assert seen.most_common(1)[0][1] == 1
+    zeros = Counter(entry.kind for entry, values in runs[0].engines[0].values for v in values if v == 0)
+    assert set(zeros) <= {BLINDED_PRODUCT}, "only the outcome of a blinded product may be zero"
+
+
+@every_cluster
+def test_no_message_is_sent_twice(parties: int) -> None:
+    """Products are dealt anew with fresh randomness: equal products do not travel as equal messages."""
+    sent: dict[tuple[int, int], list[bytes]] = {}
+
+    def record(i: int, j: int, n: int, data: bytes) -> bytes:
+        sent.setdefault((i, j), []).append(data[HEADER:])
+        return data
+
+    secure(everything_twice, equal(LIMIT), parties, f"messages {parties}", record)
+    for link, messages in sent.items():
+        assert len(set(messages)) == len(messages), f"link {link}"
+
+
+@every_cluster
+def test_no_pseudorandom_stream_is_used_twice(parties: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "BIT_BLOCK", 1 << 10)  # several blocks of random bits
+    run = secure(everything_twice, equal(1), parties, f"streams {parties}")
+    for engine in run.engines:
+        label, uses = Counter(engine.streams).most_common(1)[0]
+        assert uses == 1, f"stream {label[1:]} is used {uses} times"
+
+
+@every_cluster
+def test_masks_are_as_wide_as_the_statistical_parameter_says(parties: int) -> None:
+    """The largest of 40 opened values reaches to within a few bits of k bits above the operand's width."""
+    run = secure(everything_twice, equal(0), parties, f"wide {parties}")
+    assert run.demand.statistical_bits >= DEFAULT_STATISTICAL_BITS
+    for entry, values in run.engines[0].values:
+        if entry.kind in MASKED_KINDS:
+            # Outputs are masked by the nodes' own r_i, which this test draws with 80 bits.
+            wanted = 80 if entry.kind == OUTPUT else entry.width + run.demand.statistical_bits
+            assert max(values).bit_length() >= wanted - 6, f"{entry}: {max(values).bit_length()} bits"
+
+
+def test_openings_do_not_depend_on_the_operand_beyond_its_mask() -> None:
+    """The blinded product is zero for about half of the comparisons, whatever the operand's sign."""
+    for value in (-LIMIT, -1, 0, LIMIT):
+        zeros, count = 0, 0
+        for n in range(3):
+            run = secure(everything_twice, equal(value), 3, f"blinded {value} {n}")
+            products = [v for e, vs in run.engines[0].values if e.kind == BLINDED_PRODUCT for v in vs]
+            zeros, count = zeros + products.count(0), count + len(products)
+        assert abs(zeros - count / 2) < 5 * (count / 4) ** 0.5, f"operand {value}: {zeros} zeros in {count}"
+
+
+def random_bits(parties: int, count: int, changed: int | None = None) -> list[int]:
+    """Shared random bits, opened."""
+    drawn: dict[int, Sequence[int]] = {}
+
+    async def program(engine: Engine) -> None:
+        await engine.to_cipher("zero", await engine.is_zero(engine.within(engine.zeros(1, 0), -1, 1)))
+        if isinstance(engine, RecordingEngine):
+            engine._bits_left = count
+            shares = await engine.random_bits(count)
+            drawn[engine.me] = await engine.open(shares, Opening("test", count, 0))
+
+    secure(program, {}, parties, f"bits {parties}", changed=changed)
+    return [int(x) for x in drawn[0]]
+
+
+@every_cluster
+def test_random_bits_are_bits_and_unbiased(parties: int) -> None:
+    """Within five standard deviations of a fair coin: a false alarm once in a million seeds."""
+    count = 4000
+    bits = random_bits(parties, count)
+    assert set(bits) == {0, 1}
+    assert abs(sum(bits) - count / 2) < 5 * (count / 4) ** 0.5, f"{sum(bits)} ones in {count}"
+
+
+@every_cluster
+def test_random_bits_depend_on_the_own_randomness_of_t_nodes(parties: int) -> None:
+    """Replicated keys alone do not fix them; together with t dealers that leaves no coalition of t nodes."""
+    count, before = 1000, random_bits(parties, 1000)
+    dealers = 0
+    for node in range(parties):
+        after = random_bits(parties, count, changed=node)
+        flipped = sum(x != y for x, y in zip(before, after, strict=True))
+        assert flipped == 0 or abs(flipped - count / 2) < 5 * (count / 4) ** 0.5, f"node {node + 1} flips {flipped}"
+        dealers += flipped > 0
+    assert dealers == (parties - 1) // 2

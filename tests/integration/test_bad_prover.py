@@ -1,0 +1,78 @@
+"""A node that hosts a bidder sends something else than a well-formed, proven bid object: everybody else says who."""
+
+from pathlib import Path
+
+import pytest
+
+from tacita.node.client import NodeFailure
+from tests.integration import samples
+from tests.integration.injection import changed_node
+from tests.integration.running import Running
+
+pytestmark = pytest.mark.cluster
+
+COMMIT = "tacita.protocols.stages.commit"
+RANDOM_OBJECT = """
+import secrets
+module.BidObject.encode = lambda self, setup, participant: secrets.token_bytes(4096)
+"""
+ANOTHER_OBJECT = """
+import secrets
+honest = module.BidObject.public_bytes
+def public_bytes(self, setup, participant):
+    return secrets.token_bytes(len(honest(self, setup, participant)))
+module.BidObject.public_bytes = public_bytes
+"""
+RANDOM_PROOF = """
+import hashlib
+honest = module.BidObject.public_bytes
+def public_bytes(self, setup, participant):
+    data = honest(self, setup, participant)
+    return hashlib.shake_256(data).digest(len(data))
+module.BidObject.public_bytes = public_bytes
+"""
+BODIES = {
+    "no object at all": RANDOM_OBJECT,
+    "not the committed object": ANOTHER_OBJECT,
+    "committed random bytes": RANDOM_PROOF,
+}
+
+
+@pytest.mark.parametrize("what", BODIES)
+def test_random_bytes_in_place_of_a_bid_are_refused_by_every_other_node(what: str, idle: Path, tmp_path: Path) -> None:
+    session = what.replace(" ", "-")
+    with changed_node(idle, "node2", tmp_path / "patch", COMMIT, BODIES[what]) as cluster:
+        ended = cluster.join(samples.TINY, session)
+    sentences = set()
+    for name in ("node1", "node3"):
+        failure = ended[name]
+        assert isinstance(failure, NodeFailure) and failure.exit_code == 3
+        assert not cluster.result(name, session).exists()
+        sentences.add(failure.message)
+    (sentence,) = sentences
+    culprit, _, reason = sentence.partition(" broke the protocol: ")
+    assert culprit in ("bob", "node2") and len(reason) > 20 and "\n" not in sentence
+
+
+def test_the_command_line_passes_the_verdict_on_with_exit_code_3(idle: Path, tmp_path: Path) -> None:
+    with changed_node(idle, "node2", tmp_path / "patch", COMMIT, RANDOM_PROOF) as cluster:
+        ran = run(cluster, tmp_path)
+    assert ran.startswith("bob broke the protocol: its bid object is refused")
+
+
+def test_an_engine_that_sends_wrong_shares_is_noticed_and_nothing_is_released(idle: Path, tmp_path: Path) -> None:
+    body = """
+honest = module.SharedEngine.open
+async def open(self, a, entry):
+    return await honest(self, (a + 1) % self.prime if entry.kind == module.OUTPUT else a, entry)
+module.SharedEngine.open = open
+"""
+    with changed_node(idle, "node3", tmp_path / "patch", "tacita.protocols.mpc.shared", body) as cluster:
+        assert "do not fit together" in run(cluster, tmp_path)
+
+
+def run(cluster: Running, folder: Path) -> str:
+    """The sentence of `tacita run`, which must blame a peer and leave nothing in its folder."""
+    sentence = cluster.run(samples.TINY.write(folder), folder / "out").refused(3)
+    assert not list((folder / "out").iterdir())
+    return sentence
