@@ -72,7 +72,8 @@ def check(slots: Sequence[Slot], noise: int | None, minimum: int = 0, parties: i
             float(j.worth(q)) for s in slots for j, q in zip(s.pieces, s.allocation(), strict=True) if j.bidder == i
         )
         expected = min(max(payment[i], 0), worth)
-        assert outcome["payment"][NAMES[i]] == pytest.approx(expected, abs=2 * unit * len(slots)), NAMES[i]
+        # The guard that nobody pays more than its bid takes off the largest rounding error of every entry.
+        assert outcome["payment"][NAMES[i]] == pytest.approx(expected, abs=4 * unit * len(slots)), NAMES[i]
 
 
 def in_batches(slots: list[Slot], noise: int | None, minimum: int = 0) -> None:
