@@ -15,10 +15,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from tacita.crypto.entropy import SystemEntropy
 from tacita.protocols.faults import TacitaError
 from tacita.protocols.mpc.runtime import SessionRuntime
-from tacita.protocols.mpc.shared import EngineKeys, SharedEngine
+from tacita.protocols.mpc.shared import SharedEngine
+from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.party import Job
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.terms import Terms
@@ -97,9 +97,10 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
         write(frame(PROGRESS, json.dumps([step, steps]).encode()))
 
     async def compute() -> None:
-        instance = POLICIES[str(job.terms["policy"])].instance(Terms(job.terms), job.patterns)
-        demand = instance.demand(job.parties, job.threshold)
-        engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks, SystemEntropy())
+        terms = Terms(job.terms)
+        instance = POLICIES[terms.policy].instance(terms, job.patterns)
+        demand = instance.demand(job.parties, job.threshold, terms.session.security)
+        engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks)
         await instance.program(job.order)(engine, report)
         # The last write to the peers is still queued in the event loop: it must leave before the result, after which
         # the node listens no more.

@@ -9,7 +9,7 @@ from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import MultiSigningKey, SigningKey
 from tacita.crypto.threshold import KeyShare, ThresholdKey
 from tacita.protocols.mpc.demand import Opening as EngineOpening
-from tacita.protocols.mpc.shared import EngineKeys
+from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.roster import Roster
 
 

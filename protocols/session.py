@@ -32,7 +32,7 @@ from tacita.protocols.faults import (
     SuspectFault,
     TacitaError,
 )
-from tacita.protocols.mpc.shared import EngineKeys
+from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.stages import certify, commit, release, share

@@ -5,6 +5,7 @@ from c' = c mod 2^(w−1) once the bit u = [c' < r'] is known. For u, take a ran
 from the top, e_i = s + r_i − c_i + 3·Σ_{j>i}(r_j ⊕ c_j) is zero exactly at the first difference if s says so, and
 e_last = s − 1 + 3·Σ(r_j ⊕ c_j) decides equality: ∏ e = 0 iff (s = 1 and r' ≤ c') or (s = −1 and r' > c'). The
 product is opened behind a uniform factor: one random bit, independent of a. (Toft; the form MPyC uses.)
+Payloads have shape (rows, size); bits are arranged as (rows, bit, size).
 """
 
 from typing import TYPE_CHECKING
@@ -21,56 +22,65 @@ if TYPE_CHECKING:
 
 
 async def negative(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
-    """Shares of [a < 0] for |a| < 2^(width−1)."""
-    n, p, low = len(a), engine.prime, width - 1
-    bits = await engine.random_bits(n * width)
-    sign = 2 * bits[:n] - 1
-    r = bits[n:].reshape(low, n)  # row i: the bit of weight 2^i
+    """The payload of [a < 0] for |a| < 2^(width−1)."""
+    n, p, low = a.shape[1], engine.prime, width - 1
+    bits = (await engine.random_bits(n * width)).reshape(len(a), width, n)
+    sign, r = 2 * bits[:, 0] - engine.one, bits[:, 1:]  # r[:, i]: the bit of weight 2^i
     r_low = _weighted(r)
-    high, _ = engine.bounded(n, engine.term_bits)
-    masked = (a + (1 << low) + r_low + (high << low)) % p
+    high, _ = engine.shares.bounded(n, engine.term_bits)
+    masked = (a[0] + (1 << low) + r_low[0] + (high << low)) % p
     c_low = (await engine.open(masked, Opening(COMPARISON, n, width))) & ((1 << low) - 1)
     c = _binary(c_low, low)
-    e = r - c.astype(object)
-    # Row i: Σ over bits j ≥ i of r_j ⊕ c_j, which is r_j − c_j up to sign; one row of zeros for "above the top".
-    differing = np.zeros((low + 1, n), dtype=object)
-    differing[:low] = np.cumsum(np.where(c, -e, e)[::-1], axis=0)[::-1]
-    # The uniform factor that blinds the product is one more row; shares need not be reduced before they are multiplied.
-    last = sign - 1 + 3 * differing[0]
-    factors = np.concatenate([sign + e + 3 * differing[1:], [last], [engine.uniform(n)]])
-    zero = (await engine.open(await _product(engine, factors), Opening(BLINDED_PRODUCT, n, 0))) == 0
+    one = engine.one[:, :, None]
+    e = r - one * c.astype(object)
+    # differing[:, i]: Σ over bits j ≥ i of r_j ⊕ c_j, which is r_j − c_j up to sign; a layer of zeros above the top.
+    differing = np.zeros((len(a), low + 1, n), dtype=object)
+    differing[:, :low] = np.cumsum(np.where(c, -e, e)[:, ::-1], axis=1)[:, ::-1]
+    last = sign - engine.one + 3 * differing[:, 0]
+    # Shares need not be reduced before they are multiplied.
+    factors = np.concatenate([sign[:, None] + e + 3 * differing[:, 1:], last[:, None]], axis=1)
+    blinded = await _product(engine, factors, engine.shares.uniform(n))
+    zero = (await engine.open(blinded[0], Opening(BLINDED_PRODUCT, n, 0))) == 0
     # zero: [r' ≤ c'] = (1 + s)/2; else (1 − s)/2; u = [c' < r'] is the complement.
     half = (p + 1) // 2
-    u = (1 - np.where(zero, sign, -sign)) * half % p
-    residue = c_low - r_low + (u << low)
+    u = (engine.one - np.where(zero, sign, -sign)) * half % p
+    residue = engine.one * c_low - r_low + (u << low)
     return np.asarray((residue - a) * invert(1 << low, p) % p)
 
 
 async def is_zero(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
-    """Shares of [a = 0] for |a| < 2^(width−1): all `width` low bits of the opened mask agree with the mask's."""
-    n, p = len(a), engine.prime
-    r = (await engine.random_bits(n * width)).reshape(width, n)
-    high, _ = engine.bounded(n, engine.term_bits)
-    masked = (a + (1 << (width - 1)) + _weighted(r) + (high << width)) % p
+    """The payload of [a = 0] for |a| < 2^(width−1): all `width` low bits of the opened mask agree with the mask's."""
+    n, p = a.shape[1], engine.prime
+    r = (await engine.random_bits(n * width)).reshape(len(a), width, n)
+    high, _ = engine.shares.bounded(n, engine.term_bits)
+    masked = (a[0] + (1 << (width - 1)) + _weighted(r)[0] + (high << width)) % p
     opened = (await engine.open(masked, Opening(ZERO_TEST, n, width))) - (1 << (width - 1))
     c = _binary(opened & ((1 << width) - 1), width).astype(object)
-    return await _product(engine, (1 - (r + c - 2 * c * r)) % p)
+    one = engine.one[:, :, None]
+    return await _product(engine, (one * (1 - c) + r * (2 * c - 1)) % p)
 
 
-async def _product(engine: "SharedEngine", factors: IntArray) -> IntArray:
-    """The product over rows, in ⌈log2 rows⌉ multiplications of whole layers."""
-    while (rows := factors.shape[0]) > 1:
-        half, n = rows // 2, factors.shape[1]
-        left, right = factors[:half].reshape(-1), factors[half : 2 * half].reshape(-1)
-        paired = (await engine.multiply(left, right)).reshape(half, n)
-        factors = np.concatenate([paired, factors[2 * half :]])
-    return np.asarray(factors[0])
+async def _product(engine: "SharedEngine", factors: IntArray, blind: IntArray | None = None) -> IntArray:
+    """The product over all layers [:, i], in ⌈log2⌉ multiplications of whole layers, times `blind` if given."""
+    rows, _, n = factors.shape
+    while (layers := factors.shape[1]) > 1 or blind is not None:
+        half = layers // 2
+        left, right = factors[:, :half], factors[:1, half : 2 * half]
+        rest = factors[:, 2 * half :]
+        if blind is not None and (layers % 2 or layers == 1):
+            # The layer that is left over meets the blinding factor, which needs no tag on this side.
+            left, right = np.concatenate([left, rest], axis=1), np.concatenate([right, blind[None, None]], axis=1)
+            rest, blind = rest[:, :0], None
+        product = await engine.multiply(left.reshape(rows, -1), right.reshape(1, -1))
+        factors = np.concatenate([product.reshape(rows, -1, n), rest], axis=1)
+    return np.asarray(factors[:, 0])
 
 
 def _weighted(bits: IntArray) -> IntArray:
-    """Σ 2^i·(row i)."""
-    weights = np.array([1 << i for i in range(len(bits))], dtype=object)
-    return weights.dot(bits) if len(bits) else np.zeros(bits.shape[1], dtype=object)
+    """Σ 2^i·(layer i)."""
+    rows, count, n = bits.shape
+    weights = np.array([1 << i for i in range(count)], dtype=object)
+    return np.stack([weights.dot(row) for row in bits]) if count else np.zeros((rows, n), dtype=object)
 
 
 def _binary(values: IntArray, bits: int) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ the random bits to prepare, the output layout, the cost, and the exact list of o
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -14,13 +15,19 @@ from tacita.crypto.security import MASK_BITS
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret, signed_bits
 
+LEAST_FIELD_BITS = 128
+"""A wrong product or input escapes the engine's checks with probability about one in the size of the field."""
 MAX_FIELD_BITS = 288
 DEFAULT_STATISTICAL_BITS = 64
 FLOOR_STATISTICAL_BITS = 40
 
 TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT = "truncation", "comparison", "zero test", "output mask"
 MASKED_KINDS = (TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT)
-BLINDED_PRODUCT = "blinded product"
+BLINDED_PRODUCT, RANDOM_SQUARE = "blinded product", "random square"
+"""Openings that a uniform factor hides completely."""
+
+BIT_BLOCK = 1 << 14
+"""Random bits are made in blocks of this many."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,24 @@ class Opening:
     width: int
 
 
+class RandomBits:
+    """How many random bits to make when: the same answer in the dry run and at every node."""
+
+    def __init__(self, demanded: int) -> None:
+        self._unmade, self._held = demanded, 0
+
+    def take(self, count: int) -> Iterator[int]:
+        """The blocks to make now so that `count` bits can be taken."""
+        while self._held < count:
+            block = min(self._unmade, max(BIT_BLOCK, count))
+            if block == 0:
+                raise AssertionError("the program uses more random bits than its dry run announced")
+            self._unmade -= block
+            self._held += block
+            yield block
+        self._held -= count
+
+
 @dataclass(frozen=True)
 class Demand:
     """What the program needs at `info`'s number of parties."""
@@ -57,7 +82,7 @@ class Demand:
     @cached_property
     def random_bits(self) -> int:
         """Shared random bits: width − 1 and a sign for a comparison, width for a zero test."""
-        return sum(o.count * o.width for o in self.openings if o.kind in (COMPARISON, ZERO_TEST))
+        return _random_bits(self.openings)
 
     @cached_property
     def comparisons(self) -> int:
@@ -68,14 +93,14 @@ class Demand:
     def statistical_bits(self) -> int:
         """k = 40 + log2 C(m,t) + log2(masked openings), at least 64: the masks of the whole session together
         hide up to distance 2^−40 even if all but one of the replicated terms are known."""
-        masked = sum(o.count for o in self.openings)
+        masked = sum(o.count for o in self.openings if o.kind in MASKED_KINDS)
         needed = FLOOR_STATISTICAL_BITS + math.log2(self.info.ulp) + math.log2(max(masked, 1))
         return max(DEFAULT_STATISTICAL_BITS, math.ceil(needed))
 
     @cached_property
     def prime(self) -> int:
         """The prime of the field: no operand plus mask wraps around. Raises CallerMistake if it gets too long."""
-        bits = self.magnitude_bits + 2
+        bits = max(self.magnitude_bits + 2, LEAST_FIELD_BITS)
         for opening in self.openings:
             if opening.kind == OUTPUT:
                 bits = max(bits, opening.width + MASK_BITS + self.info.parties.bit_length() + 1)
@@ -91,8 +116,16 @@ class Demand:
 
 @lru_cache(maxsize=64)
 def field_prime(bits: int) -> int:
-    """The smallest prime above 2^bits; it is so near that `bits` random bits are a random field element."""
-    return int(gmpy2.next_prime(1 << bits))
+    """The smallest prime p = 3 mod 4 above 2^bits: so near that `bits` random bits are a random field element, and
+    c^((p+1)/4) is a square root of every square c."""
+    p = gmpy2.next_prime(1 << bits)
+    while p % 4 != 3:
+        p = gmpy2.next_prime(p)
+    return int(p)
+
+
+def _random_bits(openings: Iterable[Opening]) -> int:
+    return sum(o.count * o.width for o in openings if o.kind in (COMPARISON, ZERO_TEST))
 
 
 class DryRun(Engine):
@@ -112,10 +145,17 @@ class DryRun(Engine):
             self.info,
             tuple(self._inputs),
             tuple(self._outputs),
-            tuple(self._openings),
+            tuple(self._with_random_squares()),
             self._multiplications,
             self._magnitude,
         )
+
+    def _with_random_squares(self) -> Iterator[Opening]:
+        pool = RandomBits(_random_bits(self._openings))
+        for opening in self._openings:
+            if opening.kind in (COMPARISON, ZERO_TEST):
+                yield from (Opening(RANDOM_SQUARE, block, 0) for block in pool.take(opening.count * opening.width))
+            yield opening
 
     async def from_cipher(self, label: str, size: int, scale: int, lo: int, hi: int) -> Secret:
         self._inputs.append(Block(label, size, scale, lo, hi))

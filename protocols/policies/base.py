@@ -44,7 +44,7 @@ class Instance(Protocol):
         """The secure computation; `order` lists participants by the auction coin."""
         ...
 
-    def demand(self, parties: int, threshold: int) -> Demand:
+    def demand(self, parties: int, threshold: int, security: str) -> Demand:
         """The dry run of the program; raises CallerMistake for terms that cannot be computed."""
         ...
 

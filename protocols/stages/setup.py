@@ -151,7 +151,7 @@ class Setup:
     @cached_property
     def demand(self) -> Demand:
         """The dry run; raises CallerMistake for terms that cannot be computed."""
-        return self.instance.demand(len(self.roster.nodes), self.roster.threshold)
+        return self.instance.demand(len(self.roster.nodes), self.roster.threshold, self.terms.session.security)
 
     @cached_property
     def auction_id(self) -> bytes:

@@ -14,7 +14,7 @@ from tacita.crypto.entropy import Entropy
 from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.transcript import Transcript, digest
 from tacita.protocols.faults import InvalidEncodingFault, ProtocolFault, SuspectFault
-from tacita.protocols.mpc.shared import EngineKeys, replicated_subsets
+from tacita.protocols.mpc.sharing import EngineKeys, replicated_subsets
 from tacita.protocols.roster import Roster
 
 Subset = tuple[int, ...]

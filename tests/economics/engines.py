@@ -11,7 +11,8 @@ from tacita.protocols.mpc.clear import ClearEngine
 from tacita.protocols.mpc.demand import Demand, DryRun, Opening
 from tacita.protocols.mpc.engine import Engine, EngineInfo, IntArray
 from tacita.protocols.mpc.runtime import SessionRuntime
-from tacita.protocols.mpc.shared import EngineKeys, SharedEngine, replicated_subsets
+from tacita.protocols.mpc.shared import SharedEngine
+from tacita.protocols.mpc.sharing import EngineKeys, replicated_subsets
 
 Program = Callable[[Engine], Awaitable[None]]
 Inputs = Mapping[str, Sequence[int]]
@@ -29,10 +30,13 @@ class RecordingEngine(SharedEngine):
         super().__init__(*arguments)  # type: ignore[arg-type]
         self.values: list[tuple[Opening, list[int]]] = []
         self.streams: list[tuple[bytes, str, int, int]] = []
+        original = self.shares._stream
 
-    def _stream(self, key: bytes, label: str, count: int, bits: int) -> IntArray:
-        self.streams.append((key, label, count, bits))
-        return super()._stream(key, label, count, bits)
+        def stream(key: bytes, label: str, count: int, bits: int) -> IntArray:
+            self.streams.append((key, label, count, bits))
+            return original(key, label, count, bits)
+
+        self.shares._stream = stream  # type: ignore[method-assign]
 
     async def open(self, a: IntArray, entry: Opening) -> IntArray:
         values = await super().open(a, entry)
@@ -49,13 +53,13 @@ class Run:
     engines: list[RecordingEngine] = field(repr=False)
 
 
-def info(parties: int) -> EngineInfo:
-    return EngineInfo("test", "passive", parties, (parties - 1) // 2)
+def info(parties: int, security: str = "abort") -> EngineInfo:
+    return EngineInfo("test", security, parties, (parties - 1) // 2)
 
 
-def dry(program: Program, parties: int) -> Demand:
+def dry(program: Program, parties: int, security: str = "abort") -> Demand:
     """What the program announces."""
-    run = DryRun(info(parties))
+    run = DryRun(info(parties, security))
     asyncio.run(_await(program(run)))
     return run.demand()
 
@@ -73,21 +77,18 @@ def secure(
     parties: int,
     seed: str,
     tamper: Tamper = lambda sender, receiver, number, data: data,
-    changed: int | None = None,
+    security: str = "abort",
 ) -> Run:
-    """The program's outputs from m nodes; raises what the first failing node raises.
-
-    All randomness follows from the seed, except the own randomness of node `changed`, which is another one.
-    """
-    return asyncio.run(_secure(program, inputs, parties, seed, tamper, changed))
+    """The program's outputs from m nodes; raises what the first failing node raises. All randomness is `seed`'s."""
+    return asyncio.run(_secure(program, inputs, parties, seed, tamper, security))
 
 
 async def _await(work: Awaitable[None]) -> None:
     await work
 
 
-async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: Tamper, changed: int | None) -> Run:
-    run = DryRun(info(m))
+async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: Tamper, security: str) -> Run:
+    run = DryRun(info(m, security))
     await program(run)
     demand, t = run.demand(), (m - 1) // 2
     entropy, loop = SeededEntropy(f"{seed}/{m}"), asyncio.get_running_loop()
@@ -96,7 +97,12 @@ async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: T
         dealt = [share(int(x), demand.prime, t, m, entropy) for x in inputs[block.label]]
         for i in range(m):
             shares[i][block.label] = [row[i] for row in dealt]
-    masks = [{b.label: [random_bits(entropy, 80) for _ in range(b.size)] for b in demand.outputs} for _ in range(m)]
+    masks = {b.label: [random_bits(entropy, 80) for _ in range(b.size)] for b in demand.outputs}
+    mask_shares: list[dict[str, list[int]]] = [{} for _ in range(m)]
+    for label, values in masks.items():
+        dealt = [share(r, demand.prime, t, m, entropy) for r in values]
+        for i in range(m):
+            mask_shares[i][label] = [row[i] for row in dealt]
     runtimes: list[SessionRuntime] = []
     over: list[bool] = []
 
@@ -118,8 +124,7 @@ async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: T
 
     for i in range(m):
         runtimes.append(SessionRuntime(i, m, t, {j: Wire(i, j) for j in range(m) if j != i}))
-    own = [SeededEntropy(f"{seed}/node {i} {'changed' if i == changed else ''}") for i in range(m)]
-    engines = [RecordingEngine(runtimes[i], demand, keys(i, m, t, seed), shares[i], masks[i], own[i]) for i in range(m)]
+    engines = [RecordingEngine(runtimes[i], demand, keys(i, m, t, seed), shares[i], mask_shares[i]) for i in range(m)]
     try:
         await asyncio.wait_for(asyncio.gather(*(program(engine) for engine in engines)), 60)
     finally:
@@ -128,7 +133,7 @@ async def _secure(program: Program, inputs: Inputs, m: int, seed: str, tamper: T
     outputs = {}
     for label, opened in engines[0].opened.items():
         assert all(e.opened[label] == opened for e in engines), "the nodes opened different values"
-        outputs[label] = [b + lows[label] - sum(masks[i][label][n] for i in range(m)) for n, b in enumerate(opened)]
+        outputs[label] = [b + lows[label] - masks[label][n] for n, b in enumerate(opened)]
     return Run(demand, outputs, engines)
 
 

@@ -137,9 +137,9 @@ class Auction:
 
     # ---- computation ------------------------------------------------------------------------------------------
 
-    def demand(self, parties: int, threshold: int) -> Demand:
+    def demand(self, parties: int, threshold: int, security: str) -> Demand:
         """See Instance."""
-        return _demand(self, parties, threshold)
+        return _demand(self, parties, threshold, security)
 
     def program(self, order: Sequence[str]) -> Callable[[Engine, Report], Awaitable[None]]:
         """See Instance."""
@@ -264,7 +264,7 @@ def _floor(value: Fraction) -> int:
 
 
 @lru_cache(maxsize=32)
-def _demand(auction: Auction, parties: int, threshold: int) -> Demand:
+def _demand(auction: Auction, parties: int, threshold: int, security: str) -> Demand:
     terms = auction.terms
     if terms.release == "private" and "supply" in terms.public_outputs and len(auction.pattern) == 2:
         raise CallerMistake(
@@ -273,7 +273,7 @@ def _demand(auction: Auction, parties: int, threshold: int) -> Demand:
         )
     if needs_table(auction.market, terms.method, terms.payment_rule) and terms.bids is None:
         raise CallerMistake('the terms must say bids = "quadratic" or "steps"')
-    run = DryRun(EngineInfo("dry", terms_security(), parties, threshold))
+    run = DryRun(EngineInfo("dry", security, parties, threshold))
     _finish(auction.program(auction.participants)(run, lambda _k, _total: None))
     demand = run.demand()
     if demand.comparisons > MAX_COMPARISONS:
@@ -283,11 +283,6 @@ def _demand(auction: Auction, parties: int, threshold: int) -> Demand:
         )
     assert demand.prime > 0
     return demand
-
-
-def terms_security() -> str:
-    """The engine's security, as printed in outcome and certificate."""
-    return "passive"
 
 
 def _finish(coroutine: Awaitable[None]) -> None:

@@ -1,0 +1,196 @@
+"""Vectors of Shamir shares at one node: how they are dealt, multiplied, opened and drawn.
+
+Linear operations are local. A product of two shares has degree 2t; `reshare` brings it back to t: every dealer shares
+its product anew on a polynomial through t values that it has in common with t peers by pairwise keys, so only
+m − 1 − t messages leave a dealer. No sharing of degree 2t is ever opened. Every opening goes to all nodes, and all m
+shares must lie on one polynomial of degree t: with at most t wrong ones, a wrong value never passes. Randomness that
+nobody knows comes from replicated keys (PRSS). Whatever a node sends in `reshare`, the result is the product plus an
+error that this node chose without knowing the factors; `shared.SharedEngine` catches it by tags.
+"""
+
+import hashlib
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import combinations
+
+import gmpy2
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from gmpy2 import mpz
+
+from tacita.crypto.integers import Integer, centered, inverse
+from tacita.crypto.shamir import coefficients_at
+from tacita.protocols.faults import InconsistentOpening, MachineFault
+from tacita.protocols.mpc.demand import Demand
+from tacita.protocols.mpc.engine import IntArray
+from tacita.protocols.mpc.runtime import SessionRuntime
+
+
+@dataclass(frozen=True)
+class EngineKeys:
+    """Keys of one session of one node, 32 bytes each."""
+
+    replicated: Mapping[tuple[int, ...], bytes] = field(repr=False)
+    """PRSS: one per subset of m − t nodes (0-based, sorted) that this node is in."""
+    pairwise: Mapping[int, bytes] = field(repr=False)
+    """One per peer."""
+
+
+def replicated_subsets(parties: int, threshold: int) -> list[tuple[int, ...]]:
+    """The subsets of m − t nodes that share a PRSS key."""
+    return list(combinations(range(parties), parties - threshold))
+
+
+class Sharing:
+    """One node's shares in one session. Vectors are one-dimensional arrays of field elements."""
+
+    def __init__(self, runtime: SessionRuntime, demand: Demand, keys: EngineKeys) -> None:
+        m, t = demand.info.parties, demand.info.corrupt_max
+        self.prime = mpz(demand.prime)
+        self.width = (demand.prime.bit_length() + 7) // 8
+        self.me, self.m, self.t = runtime.pid, m, t
+        self.peers = [j for j in range(m) if j != self.me]
+        self.opened = hashlib.sha256()
+        """Digest of every opening so far, equal at all honest nodes."""
+        self._runtime, self._keys = runtime, keys
+        p = int(self.prime)
+
+        def coefficients(points: Sequence[int], at: int, factor: int = 1) -> list[Integer]:
+            # Small numbers between few points; their centred form keeps products short.
+            return [mpz(centered(factor * x % p, p)) for x in coefficients_at(points, at, p)]
+
+        outside = {s: [j + 1 for j in range(m) if j not in s] for s in keys.replicated}
+        self._weights = {s: coefficients([0, *out], self.me + 1)[0] for s, out in outside.items()}
+        self._recombine = coefficients(range(1, t + 2), 0)
+        self._check = {j: coefficients(range(1, t + 2), j + 1) for j in range(t + 1, m)}
+        self._degree_2t = coefficients(range(1, 2 * t + 2), 0)
+        self._helpers = {i: [(i - 1 - k) % m for k in range(t)] for i in range(2 * t + 1)}
+        self._scale = mpz(math.factorial(m))
+        """Δ = m! clears the denominators of dealt polynomials: only their value at 0 is ever divided by it."""
+        self._unscale = inverse(self._scale, self.prime)
+        self._lines: dict[int, list[Integer]] = {}
+        if self.me <= 2 * t:
+            points = [0] + [j + 1 for j in self._helpers[self.me]]
+            targets = [j for j in range(m) if j not in self._helpers[self.me]]
+            self._lines = {j: coefficients(points, j + 1, int(self._scale)) for j in targets}
+
+    # ---- opening ----------------------------------------------------------------------------------------------
+
+    async def open(self, a: IntArray) -> IntArray:
+        """Send this node's shares to all, take all m, check that they lie on one polynomial, return the values."""
+        data = self.encode(a)
+        received = await self.tell(data)
+        shares = {j: self.decode(received[j]) if j != self.me else a for j in range(self.m)}
+        for j, row in self._check.items():
+            if np.any(total(c * shares[i] for i, c in enumerate(row)) % self.prime != shares[j] % self.prime):
+                raise InconsistentOpening(self.suspects(), "the shares of an opening do not fit together; run again")
+        values = np.asarray(total(c * shares[i] for i, c in enumerate(self._recombine)) % self.prime)
+        self.opened.update(self.encode(values))
+        return values
+
+    async def tell(self, data: bytes) -> dict[int, bytes]:
+        """Send the same bytes to all peers and take as many from each."""
+        self._runtime.step()
+        return await self._runtime.exchange(dict.fromkeys(self.peers, data), dict.fromkeys(self.peers, len(data)))
+
+    @property
+    def position(self) -> int:
+        """The number of the current communication step: equal at all nodes that run the same program."""
+        return int(self._runtime._program_counter[0])
+
+    def suspects(self) -> tuple[str, ...]:
+        """All other nodes: a failed check of the engine shows that somebody lied, never who."""
+        return tuple(f"node {j + 1}" for j in self.peers)
+
+    # ---- products ---------------------------------------------------------------------------------------------
+
+    async def reshare(self, products: IntArray) -> IntArray:
+        """Degree 2t → t: nodes up to 2t deal λ_i times their product, every node adds up what it was dealt."""
+        step, count = self._runtime.step(), len(products)
+        shares: list[IntArray] = []
+        outgoing: dict[int, bytes] = {}
+        if self.me <= 2 * self.t:
+            # Through Δ^{-1}·λ_i·(product) at 0 and a pseudorandom value at each helper; then times Δ everywhere.
+            value = products * (self._degree_2t[self.me] * self._unscale % self.prime) % self.prime
+            known = [value] + [self._pairwise(j, self.me, step, count) for j in self._helpers[self.me]]
+            for target, line in self._lines.items():
+                dealt = total(c * v for c, v in zip(line, known, strict=True))
+                if target == self.me:
+                    shares.append(dealt)
+                else:
+                    outgoing[target] = self.encode(dealt % self.prime)
+        dealers = [i for i in range(2 * self.t + 1) if i != self.me]
+        senders = [i for i in dealers if self.me not in self._helpers[i]]
+        received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, self.width * count))
+        shares += [self.decode(data) for data in received.values()]
+        shares += [self._scale * self._pairwise(i, i, step, count) for i in dealers if i not in received]
+        return np.asarray(total(shares) % self.prime)
+
+    # ---- randomness -------------------------------------------------------------------------------------------
+
+    def uniform(self, count: int) -> IntArray:
+        """Shares of uniform field elements that nobody knows."""
+        step = self._runtime.step()
+        parts = [
+            self._weights[s] * self._stream(k, f"uniform/{step}", count, 0) for s, k in self._keys.replicated.items()
+        ]
+        return np.asarray(total(parts) % self.prime)
+
+    def bounded(self, count: int, bits: int, shift: int = 0) -> tuple[IntArray, IntArray]:
+        """Shares of r = Σ_S r_S and of Σ_S (r_S >> shift), every r_S uniform below 2^bits."""
+        step = self._runtime.step()
+        whole = shifted = mpz(0)
+        for subset, key in self._keys.replicated.items():
+            values = self._stream(key, f"bounded/{step}", count, bits)
+            whole = whole + self._weights[subset] * values
+            shifted = shifted + self._weights[subset] * (values >> shift)
+        return np.asarray(whole % self.prime), np.asarray(shifted % self.prime)
+
+    def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> IntArray:
+        return self._stream(self._keys.pairwise[peer], f"deal/{dealer}/{step}", count, 0)
+
+    def _stream(self, key: bytes, label: str, count: int, bits: int) -> IntArray:
+        """`count` pseudorandom integers below 2^bits; for bits = 0 field elements. The label holds the step.
+
+        The prime is 2^k + c with c about k, so k uniform bits are a uniform field element up to a distance of c/2^k.
+        """
+        derived = hashlib.sha256(key + f"tacita/prf/{label}/{bits}/{count}".encode()).digest()
+        return pseudorandom(derived, bits or self.prime.bit_length() - 1, count)
+
+    # ---- codec ------------------------------------------------------------------------------------------------
+
+    def encode(self, values: IntArray) -> bytes:
+        """Values in [0, p) at fixed width."""
+        return bytes(gmpy2.pack(list(values), 8 * self.width).to_bytes(self.width * len(values), "little"))
+
+    def decode(self, data: bytes) -> IntArray:
+        """The inverse of `encode`; raises MachineFault for values outside the field."""
+        values = _unpack(data, 8 * self.width, len(data) // self.width)
+        if len(values) and max(values) >= self.prime:
+            raise MachineFault("an engine message holds a value outside the field; the session ends")
+        return values
+
+
+def pseudorandom(key: bytes, bits: int, count: int) -> IntArray:
+    """`count` integers of `bits` bits from AES-128 in counter mode; 32 bytes of key and start value, used once."""
+    cipher = Cipher(algorithms.AES(key[:16]), modes.CTR(key[16:]))
+    return _unpack(cipher.encryptor().update(bytes((bits * count + 7) // 8)), bits, count)
+
+
+def total(vectors: Iterable[IntArray]) -> IntArray:
+    """The sum of at least one vector; `sum` would begin with an addition to 0."""
+    return reduce(operator.add, vectors)
+
+
+def objects(values: Sequence[Integer]) -> IntArray:
+    """A vector of big integers; np.array would inspect every element and takes five times as long."""
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _unpack(data: bytes, bits: int, count: int) -> IntArray:
+    """`count` integers of `bits` bits each, the first one in the lowest bits of the first bytes."""
+    values = gmpy2.unpack(mpz.from_bytes(data, "little"), bits)[:count]
+    return objects(values + [mpz(0)] * (count - len(values)))  # leading zeros of the whole are not unpacked
