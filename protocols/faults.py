@@ -71,6 +71,10 @@ class BadKeyShare(ProtocolFault):
     """The culprit dealt shares that do not match what it published."""
 
 
+class ConversionMismatch(ProtocolFault):
+    """The culprit dealt shares of other values than it encrypted."""
+
+
 class BadPartialDecryption(ProtocolFault):
     """The culprit's partial decryption does not verify against its verification key."""
 

@@ -63,3 +63,12 @@ def check_signed(node: str, identity: bytes, domain: str, message: bytes, signat
         verify_signature(identity, domain, message, signature)
     except InvalidSignature:
         raise ProtocolFault(node, f"it signed another {domain} than this node computed") from None
+
+
+def field_elements(node: str, data: bytes, prime: int, count: int) -> list[int]:
+    """Exactly `count` integers below the prime, at its width."""
+    width = (prime.bit_length() + 7) // 8
+    values = [int.from_bytes(data[i : i + width], "big") for i in range(0, len(data), width)]
+    if len(data) != count * width or any(value >= prime for value in values):
+        raise InvalidEncodingFault(node, "a message does not hold the field elements that its round expects")
+    return values

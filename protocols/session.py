@@ -4,14 +4,15 @@
                                                                                                  → auction id
 1  commit    hash of every bid object, then the objects; proofs verified; all nodes sign the freeze digest
              coins and nonces opened                                                             → session id, order
-2  share     engine keys agreed, envelopes opened
-3  solve     output masks posted with proofs; the engine runs the policy's program
+2  share     engine keys agreed, envelopes opened, output masks posted with proofs and dealt;
+             all dealt shares checked against the ciphertexts
+3  solve     the engine runs the policy's program
 4  release   output ciphertexts → ticket signed by all → partial decryptions with proofs
 5  certify   the certificate
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tacita.crypto.encoding import Reader, Writer
@@ -19,6 +20,7 @@ from tacita.crypto.errors import InvalidSignature
 from tacita.crypto.signature import aggregate, verify_aggregate, verify_signature
 from tacita.crypto.transcript import Transcript, digest
 from tacita.protocols import messages, verify
+from tacita.protocols.binding import check_dealings, exchange_masks
 from tacita.protocols.channel import GREET, Channel, Wire
 from tacita.protocols.faults import (
     Absent,
@@ -36,7 +38,9 @@ from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.stages import certify, commit, release, share
+from tacita.protocols.stages.bind import dealings
 from tacita.protocols.stages.certify import Certificate, CertifiedBid, NodePart
+from tacita.protocols.stages.masks import summed
 from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.terms import Terms, canonical_json
 
@@ -101,9 +105,15 @@ class _Session:
         party.report(Event("share"))
         channel = self._next_channel(session, channel)
         keys = await self._keys(setup, channel, session, contributions, hellos)
-        inputs = await self._inputs(setup, channel, objects, certified)
+        shares, bad = self._open_envelopes(setup, objects)
+        party.report(Event("masks"))
+        masks = await exchange_masks(party, setup, channel, session)
+        await self._everybody_holds(channel, objects, bad)
+        party.report(Event("bind"))
+        bids = {name: bid for name, (bid, _) in objects.items()}
+        everybody = dealings(setup, bids, shares, masks.verified, masks.shares)
+        await check_dealings(party, setup, channel, session, everybody)
         # 3. solve
-        masks, posted, ciphertexts = await self._masks(setup, channel, session)
         party.report(Event("solve", 0, 1))
         job = Job(
             terms=setup.terms.tree,
@@ -113,8 +123,8 @@ class _Session:
             parties=len(party.roster.nodes),
             threshold=party.roster.threshold,
             keys=keys,
-            inputs=inputs,
-            masks=masks.by_label(setup),
+            inputs=share.by_block(setup, shares),
+            masks=summed(setup, masks.shares),
         )
         work = asyncio.ensure_future(
             party.solver(job, session, lambda k, total: party.report(Event("solve", k, total)))
@@ -123,8 +133,7 @@ class _Session:
         # 4. release
         party.report(Event("release"))
         await self._same_openings(channel, solved)
-        bids = {name: bid for name, (bid, _) in objects.items()}
-        outputs = release.output_ciphertexts(setup, solved.opened, ciphertexts, bids)
+        outputs = release.output_ciphertexts(setup, solved.opened, list(masks.verified.values()), bids)
         root = channel.root
         ticket = release.ticket(setup, session, freeze, root, outputs)
         signatures, multi = await self._ticket(setup, channel, ticket)
@@ -132,7 +141,7 @@ class _Session:
         # 5. certify
         party.report(Event("certify"))
         nodes = {
-            name: NodePart(*parts[name], freeze_signatures[name], posted[name], signatures[name])
+            name: NodePart(*parts[name], freeze_signatures[name], masks.posted[name], signatures[name])
             for name in party.roster.names
         }
         certificate = Certificate(
@@ -365,25 +374,19 @@ class _Session:
         share.check_confirmations(roster, confirmed)
         return share.engine_keys(roster, me, keys)
 
-    async def _inputs(
-        self,
-        setup: Setup,
-        channel: Channel,
-        objects: Mapping[str, tuple[commit.BidObject, tuple[bytes, ...]]],
-        certified: Mapping[str, CertifiedBid],
-    ) -> dict[str, list[int]]:
-        party = self.party
-        blocks = {block.label: [0] * block.size for block in setup.demand.inputs}
-        bad: BadKeyShare | None = None
+    def _open_envelopes(
+        self, setup: Setup, objects: Mapping[str, tuple[commit.BidObject, tuple[bytes, ...]]]
+    ) -> tuple[dict[str, list[int]], BadKeyShare | None]:
+        party, shares = self.party, {}
         for name, (bid, envelopes) in objects.items():
             try:
-                shares = commit.open_shares(setup, name, bid, envelopes[party.index], party.name, party.sealing)
+                shares[name] = commit.open_shares(setup, name, bid, envelopes[party.index], party.name, party.sealing)
             except BadKeyShare as fault:
-                bad = fault
-                break
-            for place, value in zip(setup.instance.places(name), shares, strict=True):
-                blocks[place.label][place.position] = value
-        # Nobody computes on shares that somebody else could not open. Who is right is not decided here.
+                return shares, fault
+        return shares, None
+
+    async def _everybody_holds(self, channel: Channel, objects: Collection[str], bad: BadKeyShare | None) -> None:
+        """Nobody computes on shares that somebody else could not open. Who is right is not decided here."""
         everybody = await channel.broadcast("shares", b"ok" if bad is None else f"bad {bad.culprit}".encode())
         if bad is not None:
             raise bad
@@ -393,22 +396,8 @@ class _Session:
                 raise SuspectFault((accused, node), f"{node} says that {accused} dealt it bad shares; ask both")
             if answer != b"ok":
                 raise ProtocolFault(node, "it sent an unknown answer in round 'shares'")
-        return blocks
 
     # ---- 3. solve ---------------------------------------------------------------------------------------------
-
-    async def _masks(
-        self, setup: Setup, channel: Channel, session: bytes
-    ) -> tuple[release.Masks, dict[str, bytes], list[tuple[Any, ...]]]:
-        party = self.party
-        party.report(Event("masks"))
-        masks = release.make_masks(setup, session, party.name, party.entropy)
-        posted = await channel.broadcast("masks", masks.encode(setup))
-        ciphertexts = []
-        for name in setup.roster.names:
-            ciphertexts.append(release.verify_masks(setup, session, name, posted[name]))
-            await asyncio.sleep(0)
-        return masks, posted, ciphertexts
 
     async def _same_openings(self, channel: Channel, solved: Solved) -> None:
         tree = {label: [format(b, "x") for b in values] for label, values in solved.opened.items()}

@@ -21,7 +21,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 NUMBER = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40}|\.[0-9]{1,30})?")
 """Exact numbers spelled as text: a fraction, or a decimal."""
 
-SECURITY = ("passive",)
 PLANS = ("shared",)
 
 
@@ -141,12 +140,7 @@ class SessionTerms:
     @staticmethod
     def read(table: Table) -> "SessionTerms":
         """From [session]."""
-        security = table.text("security", "passive", ("passive", "abort"))
-        if security not in SECURITY:
-            raise CallerMistake(
-                '[session] security = "abort" is not available in this version: its engine is secure against passive '
-                'corruption only; write security = "passive" to accept that'
-            )
+        security = table.text("security", "abort", ("abort", "passive"))
         plan = table.text("plan", "shared", ("shared", "encrypted"))
         if plan not in PLANS:
             raise CallerMistake('[session] plan = "encrypted" is not available in this version; write plan = "shared"')

@@ -21,6 +21,7 @@ from tacita.protocols.policies.registry import complete_terms, filled
 from tacita.protocols.roster import Roster
 from tacita.protocols.stages import certify, commit, release
 from tacita.protocols.stages.certify import Certificate
+from tacita.protocols.stages.masks import verify_masks
 from tacita.protocols.stages.setup import Setup, check_parties
 from tacita.protocols.terms import Terms
 
@@ -40,7 +41,9 @@ class Verified:
 
 def claims(setup: Setup) -> dict[str, Any]:
     """What the session promises beyond what a verifier can repeat."""
-    return {"security": setup.terms.session.security, "inputs_bound": False, "provenance": setup.key.provenance}
+    security = setup.terms.session.security
+    # The nodes check the shares against the ciphertexts in any case; but a passive engine may compute on others.
+    return {"security": security, "inputs_bound": security == "abort", "provenance": setup.key.provenance}
 
 
 def certificate_digest(data: bytes) -> str:
@@ -162,7 +165,7 @@ def _check_ticket(
     freeze: bytes,
     passed: Callable[[str], None],
 ) -> tuple[bytes, list[Any]]:
-    masks = [release.verify_masks(setup, session, name, certificate.nodes[name].masks) for name in setup.roster.names]
+    masks = [verify_masks(setup, session, name, certificate.nodes[name].masks) for name in setup.roster.names]
     passed("every node's output masks are proven to be in range")
     release.check_opened(setup, certificate.opened)
     ciphertexts = release.output_ciphertexts(setup, certificate.opened, masks, bids)

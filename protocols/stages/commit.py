@@ -1,8 +1,9 @@
 """Stage 1: a participant's bid object, and what every node and every verifier checks of it.
 
-The object holds C_bid = h^r ∏ g_i^{field_i} mod N_c, one ciphertext per field, one packed ciphertext per mask of a
-private output, one proof that links all of them and shows every range and relation, a salted hash of each node's
-shares, and an envelope for each node with those shares. It is bound to the auction id and the participant's name.
+The object holds C_bid = h^r ∏ g_i^{field_i} mod N_c, one ciphertext per field, one for a blinding integer, one packed
+ciphertext per mask of a private output, one proof that links all of them and shows every range and relation, a salted
+hash of each node's shares, and an envelope for each node with those shares: of the fields and, at the end, of the
+blinding integer (see bind.py). It is bound to the auction id and the participant's name.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ class BidObject:
     """C_bid, canonical mod N_c."""
     fields: tuple[Integer, ...]
     """One ciphertext per committed integer."""
+    blind: Integer
+    """Ciphertext of the blinding integer, which hides a random combination of the fields once."""
     masks: tuple[Integer, ...]
     """One packed ciphertext per private output ciphertext."""
     proof: Proof
@@ -44,7 +47,7 @@ class BidObject:
     def public_bytes(self, setup: Setup, participant: str) -> bytes:
         """Everything but the envelopes."""
         writer = Writer().unsigned(self.commitment, byte_width(setup.parameters.group.bits))
-        for c in (*self.fields, *self.masks):
+        for c in (*self.fields, self.blind, *self.masks):
             writer.unsigned(c, setup.key.encryption.ciphertext_bytes)
         for h in self.share_hashes:
             writer.fixed(h, 32)
@@ -86,7 +89,9 @@ def make_object(setup: Setup, participant: str, values: Sequence[int], entropy: 
     encrypted = [key.encrypt(v, entropy) for v in values]
     digits = [[random_bits(entropy, v.mask_bits) for v in packed.values] for packed in setup.masked_by(participant)]
     masks = [key.encrypt(_packed(p, d), entropy) for p, d in zip(setup.masked_by(participant), digits, strict=True)]
-    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in values]
+    blind = random_bits(entropy, setup.input_blind_bits(participant))
+    hidden = key.encrypt(blind, entropy)
+    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in (*values, blind)]
     hashes, envelopes = [], []
     for i, node in enumerate(nodes):
         salt = entropy.token(SALT_BYTES)
@@ -94,15 +99,15 @@ def make_object(setup: Setup, participant: str, values: Sequence[int], entropy: 
         hashes.append(digest("shares", ("shares", body)))
         envelopes.append(seal(node.sealing, body, _envelope_context(setup, participant, node.name), entropy))
     ciphertexts, masked = tuple(c for c, _ in encrypted), tuple(c for c, _ in masks)
-    relations, mask_terms = _relations(setup, participant)
+    relations, hiding = _relations(setup, participant)
     commitment = parameters.group.commit(values, r)
-    statement = _links(setup, relations, mask_terms, commitment, ciphertexts, masked, len(values))
+    statement = _links(setup, relations, hiding, commitment, ciphertexts, (hidden[0], *masked))
     known = dict(enumerate(values))
-    for terms, row in zip(mask_terms, digits, strict=True):
+    for terms, row in zip(hiding, [[blind], *digits], strict=True):
         known.update((i, d) for (i, _), d in zip(terms.terms, row, strict=True))
-    witness = relations.witness(known, [t for _, t in (*encrypted, *masks)], [r], entropy)
+    witness = relations.witness(known, [t for _, t in (*encrypted, hidden, *masks)], [r], entropy)
     proof = quadratic.prove(parameters, _context(setup, participant), statement, witness, entropy)
-    bid = BidObject(commitment, ciphertexts, masked, proof, tuple(hashes), tuple(envelopes))
+    bid = BidObject(commitment, ciphertexts, hidden[0], masked, proof, tuple(hashes), tuple(envelopes))
     return bid, Opening(tuple(tuple(row) for row in digits))
 
 
@@ -111,37 +116,39 @@ def _packed(packed: Packed, digits: Sequence[int]) -> int:
 
 
 def _relations(setup: Setup, participant: str) -> tuple[Relations, list[Linear]]:
-    """The policy's relations, then one range per mask digit; returns each packed mask as a linear form."""
+    """The policy's relations, then the ranges of the blind and of every mask digit; returns these as linear forms."""
     relations = setup.instance.relations(participant)
-    packed_masks = []
+    most = (1 << setup.input_blind_bits(participant)) - 1
+    blind = relations.integer(most)
+    relations.in_range(blind, 0, most)
+    hiding = [blind]
     for packed in setup.masked_by(participant):
         terms: list[tuple[int, int]] = []
         for value in packed.values:
             digit = relations.integer((1 << value.mask_bits) - 1)
             relations.in_range(digit, 0, (1 << value.mask_bits) - 1)
             terms.append((digit.terms[0][0], 1 << value.shift))
-        packed_masks.append(Linear(tuple(terms)))
-    return relations, packed_masks
+        hiding.append(Linear(tuple(terms)))
+    return relations, hiding
 
 
 def _links(
     setup: Setup,
     relations: Relations,
-    masks: Sequence[Linear],
+    hiding: Sequence[Linear],
     commitment: Integer,
     fields: Sequence[Integer],
-    masked: Sequence[Integer],
-    count: int,
+    hidden: Sequence[Integer],
 ) -> Statement:
     bits = setup.key.encryption.randomness_bits
     paillier = [link(c, variable(i), bits) for i, c in enumerate(fields)]
-    paillier += [link(c, terms, bits) for c, terms in zip(masked, masks, strict=True)]
-    return relations.statement(paillier, [CommitmentLink(commitment, tuple((i, i) for i in range(count)))])
+    paillier += [link(c, terms, bits) for c, terms in zip(hidden, hiding, strict=True)]
+    return relations.statement(paillier, [CommitmentLink(commitment, tuple((i, i) for i in range(len(fields))))])
 
 
 def _statement(setup: Setup, participant: str, bid: BidObject) -> Statement:
-    relations, masks = _relations(setup, participant)
-    return _links(setup, relations, masks, bid.commitment, bid.fields, bid.masks, len(bid.fields))
+    relations, hiding = _relations(setup, participant)
+    return _links(setup, relations, hiding, bid.commitment, bid.fields, (bid.blind, *bid.masks))
 
 
 def _context(setup: Setup, participant: str) -> Context:
@@ -159,22 +166,23 @@ def verify_public(setup: Setup, participant: str, public: bytes) -> BidObject:
         reader = Reader(public, f"the bid object of {participant}")
         commitment = reader.unsigned(byte_width(parameters.group.bits))
         fields = tuple(parameters.key.read(reader) for _ in range(count))
+        blind = parameters.key.read(reader)
         masks = tuple(parameters.key.read(reader) for _ in setup.masked_by(participant))
         hashes = tuple(reader.fixed(32) for _ in setup.roster.nodes)
-        relations, mask_terms = _relations(setup, participant)
-        statement = _links(setup, relations, mask_terms, commitment, fields, masks, count)
+        relations, hiding = _relations(setup, participant)
+        statement = _links(setup, relations, hiding, commitment, fields, (blind, *masks))
         proof = Proof.decode(parameters, statement, reader.blob(1 << 24))
         reader.finish()
         quadratic.verify(parameters, _context(setup, participant), statement, proof)
     except CryptoError as error:
         raise InvalidProofFault(participant, f"its bid object is refused: {error}") from error
-    return BidObject(commitment, fields, masks, proof, hashes, ())
+    return BidObject(commitment, fields, blind, masks, proof, hashes, ())
 
 
 def split_object(setup: Setup, sender: str, participant: str, data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """(public part, envelopes) of an object as the node `sender` sent it; raises InvalidEncodingFault naming it."""
     count = setup.instance.field_count(participant)
-    size = OVERHEAD + SALT_BYTES + count * byte_width(setup.demand.prime.bit_length())
+    size = OVERHEAD + SALT_BYTES + (count + 1) * byte_width(setup.demand.prime.bit_length())
     try:
         reader = Reader(data, f"the bid object of {participant}")
         public = reader.blob(1 << 25)
@@ -188,7 +196,10 @@ def split_object(setup: Setup, sender: str, participant: str, data: bytes) -> tu
 def open_shares(
     setup: Setup, participant: str, bid: BidObject, envelope: bytes, node: str, key: SealingKey
 ) -> list[int]:
-    """This node's shares of the participant's fields; raises BadKeyShare if hash, length or range is wrong."""
+    """This node's shares of the participant's fields and, at the end, of its blind.
+
+    Raises BadKeyShare if hash, length or range is wrong.
+    """
     width = byte_width(setup.demand.prime.bit_length())
     try:
         body = unseal(key, envelope, _envelope_context(setup, participant, node))
@@ -198,6 +209,6 @@ def open_shares(
         raise BadKeyShare(participant, f"its shares for {node} do not match the published hash")
     data = body[SALT_BYTES:]
     shares = [int.from_bytes(data[i : i + width], "big") for i in range(0, len(data), width)]
-    if len(data) != width * len(bid.fields) or any(s >= setup.demand.prime for s in shares):
+    if len(data) != width * (len(bid.fields) + 1) or any(s >= setup.demand.prime for s in shares):
         raise BadKeyShare(participant, f"its shares for {node} have a wrong length or leave the field")
     return shares

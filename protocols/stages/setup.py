@@ -10,7 +10,7 @@ from functools import cached_property
 from tacita.crypto.commitment import commitment_group
 from tacita.crypto.errors import InvalidSignature
 from tacita.crypto.paillier import PublicParameters
-from tacita.crypto.security import MASK_BITS
+from tacita.crypto.security import CHALLENGE_BITS, MASK_BITS
 from tacita.crypto.signature import PUBLIC_BYTES, SIGNATURE_BYTES, SigningKey, verify_signature
 from tacita.crypto.threshold import ThresholdKey
 from tacita.crypto.transcript import Transcript, digest
@@ -194,6 +194,22 @@ class Setup:
             shift += width
         packed.append(Packed(recipient, tuple(slots)))
         return packed
+
+    @cached_property
+    def output_values(self) -> tuple[PackedValue, ...]:
+        """Every output value, in the order of the output ciphertexts."""
+        return tuple(value for packed in self.outputs for value in packed.values)
+
+    @cached_property
+    def mask_blind_bits(self) -> int:
+        """A uniform integer of so many bits hides Σ ρ·r over one node's masks r."""
+        largest = max(value.mask_bits for value in self.output_values)
+        return CHALLENGE_BITS + largest + len(self.output_values).bit_length() + MASK_BITS
+
+    def input_blind_bits(self, participant: str) -> int:
+        """A uniform integer of so many bits hides Σ ρ·x over one participant's fields x."""
+        largest = max(max(abs(block.lo), abs(block.hi)).bit_length() for block in self.demand.inputs)
+        return CHALLENGE_BITS + largest + self.instance.field_count(participant).bit_length() + MASK_BITS
 
     def masked_by(self, participant: str) -> list[Packed]:
         """The output ciphertexts that the participant covers with its own mask."""

@@ -5,7 +5,7 @@ contributes; contributions are committed before the first bid opens and sent to 
 compare a hash of the key before it is used, so no member can hand out two different keys (attack A87).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -16,6 +16,7 @@ from tacita.crypto.transcript import Transcript, digest
 from tacita.protocols.faults import InvalidEncodingFault, ProtocolFault, SuspectFault
 from tacita.protocols.mpc.sharing import EngineKeys, replicated_subsets
 from tacita.protocols.roster import Roster
+from tacita.protocols.stages.setup import Setup
 
 Subset = tuple[int, ...]
 
@@ -112,3 +113,12 @@ def engine_keys(roster: Roster, me: int, keys: Mapping[Subset, bytes]) -> Engine
         {s: digest("replicated", ("key", k)) for s, k in replicated.items()},
         {j: digest("pairwise", ("key", k)) for j, k in pairwise.items()},
     )
+
+
+def by_block(setup: Setup, shares: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """This node's input shares in the engine's order {input label: shares} from {participant: shares ‖ blind}."""
+    blocks = {block.label: [0] * block.size for block in setup.demand.inputs}
+    for name, row in shares.items():
+        for place, value in zip(setup.instance.places(name), row[:-1], strict=True):
+            blocks[place.label][place.position] = value
+    return blocks

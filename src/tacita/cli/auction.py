@@ -131,7 +131,7 @@ def _session(options: Options) -> None:
     lines = options.budgets.splitlines() if options.budgets is not None else None
     terms, bidders = complete_with_inputs(tree, options.inputs.splitlines(), lines)
     instance = POLICIES["auction"].instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
-    _announce(instance, options.nodes, say)
+    _announce(instance, options.nodes, terms.session.security, say)
     files.private_folder(out) if not out.exists() else None
     manifest = local.open_cluster(options.cluster, options.nodes, note=say)
     names = [node.name for node in manifest.nodes]
@@ -159,10 +159,10 @@ def _session(options: Options) -> None:
     _show(options, terms, bidders, outcome, console)
 
 
-def _announce(instance: Auction, nodes: int, say: Any) -> None:
+def _announce(instance: Auction, nodes: int, security: str, say: Any) -> None:
     """Name the cost before anything starts; refuses terms that cannot be computed."""
     check_size(nodes)
-    demand = instance.demand(nodes, (nodes - 1) // 2)
+    demand = instance.demand(nodes, (nodes - 1) // 2, security)
     market = instance.market
     iterations = f"{instance.iterations} iterations, " if instance.iterations else ""
     say(
