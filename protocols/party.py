@@ -98,7 +98,7 @@ class Party:
 class Result:
     """What a node has at the end."""
 
-    certificate: bytes
+    certificate: bytes = field(repr=False)
     outcome: Mapping[str, Any]
     private: Mapping[str, Mapping[str, Any]]
     """Private outcomes of hosted participants."""

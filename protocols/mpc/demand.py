@@ -24,7 +24,7 @@ FLOOR_STATISTICAL_BITS = 40
 TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT = "truncation", "comparison", "zero test", "output mask"
 MASKED_KINDS = (TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT)
 BLINDED_PRODUCT, RANDOM_SQUARE = "blinded product", "random square"
-"""Openings that a uniform factor hides completely."""
+"""Openings that a uniform factor hides completely, as long as the product is right."""
 
 BIT_BLOCK = 1 << 14
 """Random bits are made in blocks of this many."""

@@ -11,6 +11,7 @@ length the receiver states.
 import asyncio
 import logging
 import os
+import struct
 import sys
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -34,6 +35,8 @@ def _import_mpyc() -> tuple[Any, Any]:
 
 _runtime, _asyncoro = _import_mpyc()
 
+HEADER = 12
+"""Bytes in front of a message: its step and its length."""
 MAX_MESSAGE = 64 << 20
 """Bytes of one engine message: a peer that announces more ends the session."""
 
@@ -69,12 +72,25 @@ class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc, name-defined
     """MPyC's message parser for a peer whose identity the transport has established."""
 
     def data_received(self, data: bytes) -> None:
+        """Like MPyC's, but every length is checked before anything is stored, and a step has one message."""
         held = self.bytes
-        if len(held) < 12 <= len(held) + len(data):
-            head = bytes(held) + data[: 12 - len(held)]
-            if int.from_bytes(head[8:12], "little") > MAX_MESSAGE:
+        held += data
+        while len(held) >= HEADER:
+            step, size = struct.unpack_from("<qI", held)
+            if size > MAX_MESSAGE:
                 raise MachineFault("a peer announced an engine message above 64 MiB; the session ends")
-        super().data_received(data)
+            if len(held) < HEADER + size:
+                break
+            payload = bytes(held[HEADER : HEADER + size])
+            del held[: HEADER + size]
+            expected = self.buffers.pop(step, None)
+            if asyncio.isfuture(expected):
+                if not expected.done():  # cancelled when this session has ended
+                    expected.set_result(payload)
+            elif expected is not None or step <= self.runtime._program_counter[0]:
+                raise MachineFault("a peer sent an engine message for a step that it has sent already; the session ends")
+            else:
+                self.buffers[step] = payload
 
 
 class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]

@@ -3,9 +3,9 @@
 With `security = "abort"` every value x is a pair ([x], [r·x]), where r is one secret of the session that is never
 opened. A product gives both rows in one resharing and is logged. `verify` checks everything logged so far with
 random coefficients that nobody knew when the products were made; whoever changed a value would have had to change
-its tag by r times as much. It runs before every opening whose operand is hidden by a mask only: a wrong operand
-could be too large for its mask. With `security = "passive"` there is one row, no log, and no such protection.
-Source: mpc.md section 3.
+its tag by r times as much. It runs before every opening but that of random squares: a wrong operand could be too
+large for its mask, and whether a wrong product is zero tells something about its factors. With
+`security = "passive"` there is one row, no log, and no such protection. Source: mpc.md section 3.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from gmpy2 import mpz, powmod_base_list
 
 from tacita.protocols.faults import MachineFault, SuspectFault
 from tacita.protocols.mpc import comparison
-from tacita.protocols.mpc.demand import MASKED_KINDS, OUTPUT, RANDOM_SQUARE, TRUNCATION, Demand, Opening, RandomBits
+from tacita.protocols.mpc.demand import OUTPUT, RANDOM_SQUARE, TRUNCATION, Demand, Opening, RandomBits
 from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.sharing import EngineKeys, Sharing, objects, pseudorandom
@@ -54,7 +54,8 @@ class SharedEngine(Engine):
         self._blocks = {block.label: block for block in demand.outputs}
         self._pool, self._bits = RandomBits(demand.random_bits), None
         self._log: list[IntArray] = []
-        self._spares = np.zeros((2, 0), dtype=object)
+        self._spares = np.zeros((3, 0), dtype=object)
+        self._check: tuple[IntArray, IntArray] | None = None
         self._verified = 0
         one = objects([mpz(1)])
         self.authenticated = self.info.security == "abort"
@@ -154,8 +155,12 @@ class SharedEngine(Engine):
         return payload
 
     async def open(self, a: IntArray, entry: Opening) -> IntArray:
-        """Open a vector of shares and note it in the ledger. What only a mask hides is verified first."""
-        if entry.kind in MASKED_KINDS:
+        """Open a vector of shares and note it in the ledger; everything so far is verified first.
+
+        Only the square of a random element needs no verification first: it has met nothing private, and whoever adds
+        an error to it learns what it would have learned without.
+        """
+        if entry.kind != RANDOM_SQUARE:
             await self.verify()
         self.ledger.append(entry)
         return await self.shares.open(a)
@@ -165,39 +170,55 @@ class SharedEngine(Engine):
     async def verify(self) -> None:
         """Check every pair (z, t) logged since the last time: t = r·z. Raises SuspectFault if one is wrong.
 
-        With random coefficients α and a random pair (s, r·s), w = Σ α·z + s is opened, which shows nothing, and then
-        Σ α·t + r·s − w·r, which must be 0. α follows from a coin that no node helps to open before all nodes said
-        that they had received everything that is being checked: a node that learned the coin first could still
-        choose an error that the check cancels, and one of two aborts would tell it a bit of a secret factor.
+        With random coefficients α, Σ α·z and Σ α·t are opened behind a mask each, and then ρ·(Σ α·t − r·Σ α·z) for a
+        secret ρ: 0, or uniform and independent of everything. Without ρ a wrong tag would show the factor that it
+        was multiplied by. α follows from a coin that no node helps to open before all nodes said that they had
+        received everything that is being checked: a node that learned the coin first could still choose an error
+        that the check cancels. For the same reason nothing is multiplied after the coin.
         """
         if not self._log:
             return
-        shares = self.shares
+        rho, rho_r, spare = await self._secrets()
         z, t = np.concatenate(self._log, axis=1)
         self._log = []
-        s, rs = await self._spare()
-        # 1. ready: this node has all messages so far and opened the same values as everybody else.
+        alpha = await self._coin(await self._ready(len(z)), len(z))
+        if not await self._tags_fit(np.stack([z, t]), alpha, rho, rho_r, spare):
+            raise SuspectFault(self.shares.suspects(), "a product was computed wrongly; run again")
+
+    async def _ready(self, count: int) -> bytes:
+        """Wait until every node says that it has all messages so far and opened the same values; a digest of that."""
+        shares = self.shares
         self._verified += 1
-        summary = f"tacita/ready/{self._verified}/{shares.position}/{len(z)}/".encode() + shares.opened.digest()
+        summary = f"tacita/ready/{self._verified}/{shares.position}/{count}/".encode() + shares.opened.digest()
         ready = hashlib.sha256(summary).digest()
         if set((await shares.tell(ready)).values()) != {ready}:
             raise SuspectFault(shares.suspects(), "the nodes do not agree on what was opened so far; run again")
-        # 2. the coin
-        coin = await shares.open(shares.uniform(1))
-        alpha = pseudorandom(hashlib.sha256(ready + shares.encode(coin)).digest(), COEFFICIENT_BITS, len(z))
-        # 3. one masked sum, 4. which must have the right tag
-        w = await shares.open(np.array([alpha.dot(z) + s], dtype=object) % self.prime)
-        difference = np.array([alpha.dot(t) + rs - w[0] * self.one[1][0]], dtype=object) % self.prime
-        if (await shares.open(difference))[0] != 0:
-            raise SuspectFault(shares.suspects(), "a product was computed wrongly; run again")
+        return ready
 
-    async def _spare(self) -> IntArray:
-        """A random s and r·s that nothing else uses."""
+    async def _coin(self, ready: bytes, count: int) -> IntArray:
+        """The coefficients α, from a random value that is opened now."""
+        coin = await self.shares.open(self.shares.uniform(1))
+        return pseudorandom(hashlib.sha256(ready + self.shares.encode(coin)).digest(), COEFFICIENT_BITS, count)
+
+    async def _tags_fit(self, log: IntArray, alpha: IntArray, rho: IntArray, rho_r: IntArray, spare: IntArray) -> bool:
+        """Open w = Σ α·z + s and u = Σ α·t + s', then u·ρ − w·ρr + (s·ρr − s'·ρ) = ρ·(Σ α·t − r·Σ α·z)."""
+        w, u = await self.shares.open((log.dot(alpha) + spare[:2]) % self.prime)
+        return bool((await self.shares.open((u * rho - w * rho_r + spare[2]) % self.prime))[0] == 0)
+
+    async def _secrets(self) -> tuple[IntArray, IntArray, IntArray]:
+        """[ρ], [ρ·r] and one fresh ([s], [s'], [s·ρr − s'·ρ]), all made before the coin of the verification."""
+        uniform, reshare = self.shares.uniform, self.shares.reshare
+        if self._check is None:
+            rho = uniform(1)
+            self._check = rho, await reshare(rho * self.one[1])
+            # The first verification covers a value that nobody knows: a wrong ρ·r fails it whatever the data are.
+            await self.authenticate(uniform(1))
+        rho, rho_r = self._check
         if self._spares.shape[1] == 0:
-            s = self.shares.uniform(SPARES)
-            self._spares = np.stack([s, await self.shares.reshare(s * self.one[1])])
-        pair, self._spares = self._spares[:, 0], self._spares[:, 1:]
-        return pair
+            s, other = uniform(SPARES), uniform(SPARES)
+            self._spares = np.stack([s, other, await reshare(s * rho_r - other * rho)])
+        spare, self._spares = self._spares[:, 0], self._spares[:, 1:]
+        return rho, rho_r, spare
 
     # ---- random bits ------------------------------------------------------------------------------------------
 
@@ -214,7 +235,7 @@ class SharedEngine(Engine):
         """u uniform, c = u² opened: u·c^((p−3)/4) is 1 or −1 and nobody knows which, for p = 3 mod 4."""
         u = await self.authenticate(self.shares.uniform(count))
         squares = await self.open((await self.multiply(u, u))[0], Opening(RANDOM_SQUARE, count, 0))
-        await self.verify()  # a wrong square gives no bit; the bits meet nothing private before this
+        await self.verify()  # covers the squares: a wrong one gives no bit, and no bit meets anything private before
         p, half = self.prime, (self.prime + 1) // 2
         if not all(squares):
             raise MachineFault("a random field element was zero; run again")  # once in 2^150 draws
