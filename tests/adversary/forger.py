@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gmpy2 import mpz
+
 from tacita.crypto.encoding import Reader
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import aggregate
@@ -11,6 +13,7 @@ from tacita.protocols.faults import VerificationFailed
 from tacita.protocols.stages import certify, commit, release
 from tacita.protocols.stages.certify import Certificate
 from tacita.protocols.stages.commit import BidObject
+from tacita.protocols.stages.masks import PostedMasks
 from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.verify import verify
 from tests.adversary.honest import A1Cluster
@@ -71,16 +74,17 @@ def ciphertexts_of(certificate: Certificate) -> list[Any]:
     def read(data: bytes, skip: int, count: int) -> tuple[Any, ...]:
         reader = Reader(data, "a forgery")
         reader.fixed(skip)
-        return tuple(key.read(reader) for _ in range(count))
+        return tuple(mpz(reader.unsigned(key.ciphertext_bytes)) for _ in range(count))
 
     width = (setup.parameters.group.bits + 7) // 8
     bids = {}
     for name, bid in certificate.bids.items():
         fields = setup.instance.field_count(name)
-        skip = width + fields * key.ciphertext_bytes
+        skip = width + (fields + 1) * key.ciphertext_bytes  # the fields and the blind
         masks = read(bid.public, skip, len(setup.masked_by(name)))
-        bids[name] = BidObject(0, (), masks, None, (), ())  # type: ignore[arg-type]
-    masks = [read(certificate.nodes[n].masks, 0, len(setup.outputs)) for n in setup.roster.names]
+        bids[name] = BidObject(0, (), 0, masks, None, (), ())  # type: ignore[arg-type]
+    count = len(setup.output_values)
+    masks = [PostedMasks(read(certificate.nodes[n].masks, 0, count), 0) for n in setup.roster.names]
     return release.output_ciphertexts(setup, certificate.opened, masks, bids)
 
 

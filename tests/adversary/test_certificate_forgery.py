@@ -13,6 +13,7 @@ from tacita.crypto.signature import aggregate
 from tacita.protocols.party import Result
 from tacita.protocols.stages import commit, release
 from tacita.protocols.stages.certify import Certificate
+from tacita.protocols.stages.masks import make_masks
 from tacita.protocols.stages.setup import Setup
 from tests.adversary.forger import (
     accept,
@@ -66,7 +67,7 @@ def test_control_everything_signed_anew_is_accepted(public: Honest, private: Hon
 
 def proof_start(setup: Setup, name: str) -> int:
     """Where the proof begins in a public object: behind commitment, ciphertexts and share hashes."""
-    count = setup.instance.field_count(name) + len(setup.masked_by(name))
+    count = setup.instance.field_count(name) + 1 + len(setup.masked_by(name))
     group = (setup.parameters.group.bits + 7) // 8
     return group + count * setup.key.encryption.ciphertext_bytes + 32 * len(setup.roster.nodes)
 
@@ -131,8 +132,8 @@ def test_masks_of_another_node_or_session_are_refused(parts: tuple[A1Cluster, Ce
     cluster, certificate = parts
     swapped = with_node(certificate, "node1", masks=certificate.nodes["node2"].masks)
     assert "node1 broke the protocol: its output masks are refused" in reason(sign_all(swapped, cluster), cluster)
-    elsewhere = release.make_masks(setup_of(certificate), bytes(32), "node1", SeededEntropy("elsewhere"))
-    replayed = with_node(certificate, "node1", masks=elsewhere.encode(setup_of(certificate)))
+    elsewhere = make_masks(setup_of(certificate), bytes(32), "node1", SeededEntropy("elsewhere"))
+    replayed = with_node(certificate, "node1", masks=elsewhere.posted)
     assert "node1 broke the protocol: its output masks are refused" in reason(sign_all(replayed, cluster), cluster)
 
 

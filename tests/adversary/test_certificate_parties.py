@@ -136,7 +136,7 @@ def test_another_key_is_refused_even_if_everybody_signs_for_it(parts: Parts) -> 
     for what, key in mixed.items():
         forged = replace(certificate, key=key)
         assert reason(forged.encode(), cluster), what
-        if key.parties == 3 and key.threshold == 1:
+        if key.parties == 3 and key.threshold == 1 and key.modulus == certificate.key.modulus:
             assert "refused" in (why := reason(sign_all(forged, cluster), cluster)) or "key" in why, what
 
 
@@ -190,7 +190,7 @@ def test_terms_that_are_not_complete_are_refused(parts: Parts) -> None:
         {**base, "bounds": {**base["bounds"], "value": [0, "9" * 5000]}},
         {**base, "bounds": {**base["bounds"], "quantity": [0, 5e-324]}},
         {**base, "bounds": {**base["bounds"], "slope": [5e-324, 4]}},
-        {**base, "session": {**base["session"], "security": "abort"}},
+        {**base, "session": {**base["session"], "security": "none"}},
     ]  # fmt: skip
     for changed in hostile:
         assert reason(with_terms(certificate, changed).encode(), cluster)  # type: ignore[arg-type]

@@ -10,7 +10,22 @@ from tacita.protocols.faults import Absent, Equivocation, InvalidEncodingFault, 
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, assert_all_name, assert_convicts, errors, known, run, silence, to
 
-BROADCASTS = ["hello", "commit", "open", "freeze", "coins", "confirm keys", "shares", "masks", "openings", "ticket"]
+BROADCASTS = [
+    "hello",
+    "commit",
+    "open",
+    "freeze",
+    "coins",
+    "confirm keys",
+    "masks",
+    "shares",
+    "bind commit",
+    "bind coin",
+    "bind all",
+    "bind all partials",
+    "openings",
+    "ticket",
+]
 
 
 def other(payload: bytes) -> bytes:
@@ -24,8 +39,8 @@ def test_control_without_a_lie_all_nodes_finish() -> None:
     assert all(isinstance(r, Result) for r in outcomes.values()), outcomes
     assert not cluster.told
     assert [r for r in cluster.rounds() if not r.endswith("/echo")] == [
-        "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "shares", "masks", "openings",
-        "ticket", "partials",
+        "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "masks", "mask shares", "shares",
+        "bind commit", "bind coin", "bind all", "bind all partials", "openings", "ticket", "partials",
     ]  # fmt: skip
 
 

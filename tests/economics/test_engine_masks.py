@@ -5,12 +5,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from tacita.protocols.mpc import shared
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, DEFAULT_STATISTICAL_BITS, MASKED_KINDS, OUTPUT, Opening
+from tacita.protocols.mpc import demand
+from tacita.protocols.mpc.demand import (
+    BLINDED_PRODUCT,
+    DEFAULT_STATISTICAL_BITS,
+    MASKED_KINDS,
+    OUTPUT,
+    Opening,
+    RandomBits,
+)
 from tacita.protocols.mpc.engine import Engine
+from tacita.protocols.mpc.sharing import replicated_subsets
+from tests.economics import engines
 from tests.economics.engines import HEADER, RecordingEngine, secure
 
-SIZE, LIMIT = 40, 1 << 40
+SIZE, LIMIT = 16, 1 << 40
 PARTIES = [3, 4, 5, 7]
 every_cluster = pytest.mark.parametrize("parties", PARTIES, ids=[f"m{m}" for m in PARTIES])
 
@@ -55,7 +64,7 @@ def test_no_message_is_sent_twice(parties: int) -> None:
 
 @every_cluster
 def test_no_pseudorandom_stream_is_used_twice(parties: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "BIT_BLOCK", 1 << 10)  # several blocks of random bits
+    monkeypatch.setattr(demand, "BIT_BLOCK", 1 << 9)  # several blocks of random bits
     run = secure(everything_twice, equal(1), parties, f"streams {parties}")
     for engine in run.engines:
         label, uses = Counter(engine.streams).most_common(1)[0]
@@ -64,7 +73,7 @@ def test_no_pseudorandom_stream_is_used_twice(parties: int, monkeypatch: pytest.
 
 @every_cluster
 def test_masks_are_as_wide_as_the_statistical_parameter_says(parties: int) -> None:
-    """The largest of 40 opened values reaches to within a few bits of k bits above the operand's width."""
+    """The largest of 16 opened values reaches to within a few bits of k bits above the operand's width."""
     run = secure(everything_twice, equal(0), parties, f"wide {parties}")
     assert run.demand.statistical_bits >= DEFAULT_STATISTICAL_BITS
     for entry, values in run.engines[0].values:
@@ -85,18 +94,18 @@ def test_openings_do_not_depend_on_the_operand_beyond_its_mask() -> None:
         assert abs(zeros - count / 2) < 5 * (count / 4) ** 0.5, f"operand {value}: {zeros} zeros in {count}"
 
 
-def random_bits(parties: int, count: int, changed: int | None = None) -> list[int]:
+def random_bits(parties: int, count: int) -> list[int]:
     """Shared random bits, opened."""
     drawn: dict[int, Sequence[int]] = {}
 
     async def program(engine: Engine) -> None:
         await engine.to_cipher("zero", await engine.is_zero(engine.within(engine.zeros(1, 0), -1, 1)))
         if isinstance(engine, RecordingEngine):
-            engine._bits_left = count
-            shares = await engine.random_bits(count)
-            drawn[engine.me] = await engine.open(shares, Opening("test", count, 0))
+            engine._pool = RandomBits(count)
+            bits = await engine.random_bits(count)
+            drawn[engine.shares.me] = await engine.open(bits[0], Opening("test", count, 0))
 
-    secure(program, {}, parties, f"bits {parties}", changed=changed)
+    secure(program, {}, parties, f"bits {parties}")
     return [int(x) for x in drawn[0]]
 
 
@@ -110,13 +119,15 @@ def test_random_bits_are_bits_and_unbiased(parties: int) -> None:
 
 
 @every_cluster
-def test_random_bits_depend_on_the_own_randomness_of_t_nodes(parties: int) -> None:
-    """Replicated keys alone do not fix them; together with t dealers that leaves no coalition of t nodes."""
+def test_random_bits_are_unknown_without_any_one_replicated_key(parties: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another key of one subset of m − t nodes gives independent bits: a coalition of t lacks one such key."""
     count, before = 1000, random_bits(parties, 1000)
-    dealers = 0
-    for node in range(parties):
-        after = random_bits(parties, count, changed=node)
+    original = engines._key
+    subsets = replicated_subsets(parties, (parties - 1) // 2)
+    for subset in [subsets[0], subsets[-1]]:
+        other = ("replicated", *subset)
+        with monkeypatch.context() as patch:
+            patch.setattr(engines, "_key", lambda seed, *what: original(seed + "!" * (what == other), *what))  # noqa: B023
+            after = random_bits(parties, count)
         flipped = sum(x != y for x, y in zip(before, after, strict=True))
-        assert flipped == 0 or abs(flipped - count / 2) < 5 * (count / 4) ** 0.5, f"node {node + 1} flips {flipped}"
-        dealers += flipped > 0
-    assert dealers == (parties - 1) // 2
+        assert abs(flipped - count / 2) < 5 * (count / 4) ** 0.5, f"the key of {subset} flips {flipped} of {count}"

@@ -1,21 +1,23 @@
 """SharedEngine against ClearEngine, operation by operation, at m = 3, 4, 5 and 7."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON
 from tacita.protocols.mpc.engine import Engine, Secret
 from tests.economics.engines import clear, info, secure
 
-PARTIES = [3, 4, 5, 7]
 SIZE = 40
 LIMIT, LEAST = 1 << 40, 1 << 16
 GROUP = np.repeat(np.arange(4), SIZE // 4)
 
-every_cluster = pytest.mark.parametrize("parties", PARTIES, ids=[f"m{m}" for m in PARTIES])
+every_engine = pytest.mark.parametrize(
+    ("parties", "security"),
+    [(3, "passive"), (3, "abort"), (4, "abort"), (5, "passive"), (5, "abort"), (7, "abort")],
+    ids=["m3-passive", "m3", "m4", "m5-passive", "m5", "m7"],
+)
 
 
 def vectors(seed: int) -> dict[str, list[int]]:
@@ -71,10 +73,10 @@ async def rounded_program(engine: Engine) -> None:
     await engine.to_cipher("reciprocal", await engine.reciprocal(v["positive"].as_scale(32), 32))
 
 
-@every_cluster
-def test_exact_operations_equal_the_clear_engine(parties: int) -> None:
+@every_engine
+def test_exact_operations_equal_the_clear_engine(parties: int, security: str) -> None:
     inputs = vectors(parties)
-    run = secure(exact_program, inputs, parties, f"exact {parties}")
+    run = secure(exact_program, inputs, parties, f"exact {parties}", security=security)
     assert run.outputs == clear(exact_program, inputs, parties)
 
 
@@ -111,11 +113,11 @@ def errors(result: Sequence[int], exact: Sequence[float]) -> tuple[float, float]
     return min(differences), max(differences)
 
 
-@every_cluster
-def test_rounding_stays_in_the_stated_interval(parties: int) -> None:
+@every_engine
+def test_rounding_stays_in_the_stated_interval(parties: int, security: str) -> None:
     """trunc: [−C//2 − 1, C − C//2] units of the exact quotient, at both engines."""
     inputs, ulp = vectors(10 + parties), info(parties).ulp
-    run = secure(rounded_program, inputs, parties, f"rounded {parties}")
+    run = secure(rounded_program, inputs, parties, f"rounded {parties}", security=security)
     for outputs in (run.outputs, clear(rounded_program, inputs, parties, noise=parties)):
         for label, source, bits in [(f"trunc{b}", "a", b) for b in (1, 7, 16, 39)] + [
             ("each0", "a", 4),
@@ -132,14 +134,15 @@ def test_rounding_stays_in_the_stated_interval(parties: int) -> None:
             assert abs(inverse - exact) <= 4 * ulp * (1 + exact / 2**26), f"1/{x}: {inverse} for {exact}"
 
 
-@every_cluster
-def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: int) -> None:
+@pytest.mark.parametrize("security", ["passive", "abort"])
+@pytest.mark.parametrize("parties", [3, 4], ids=["m3", "m4"])
+def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: int, security: str) -> None:
     for program in (exact_program, rounded_program):
-        run = secure(program, vectors(1), parties, f"ledger {parties}")
+        run = secure(program, vectors(1), parties, f"ledger {parties}", security=security)
         for engine in run.engines:
-            made = [entry for entry in engine.ledger if entry.kind in MASKED_KINDS]
+            made = [entry for entry in engine.ledger if entry.kind != BLINDED_PRODUCT]
             assert made == list(run.demand.openings)
-            rest = Counter(e.kind for e in engine.ledger if e.kind not in MASKED_KINDS)
-            assert set(rest) <= {BLINDED_PRODUCT}
-            assert engine._bits_left == len(engine._bits) == 0, "random bits are left over"
-            assert rest[BLINDED_PRODUCT] == sum(e.kind == "comparison" for e in made)
+            assert engine._bits is None or engine._bits.shape[1] == 0, "random bits are left over"
+            rest = sum(entry.kind == BLINDED_PRODUCT for entry in engine.ledger)
+            assert rest == sum(e.kind == COMPARISON for e in made)
+            assert engine.authenticated == (security == "abort") == bool(engine._verified)
