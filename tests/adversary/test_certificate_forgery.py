@@ -173,10 +173,8 @@ def test_an_opened_mask_beyond_its_interval_is_refused_even_if_all_nodes_decrypt
         assert "the opened" in reason(replace(certificate, opened=opened).encode(), cluster)
 
 
-def test_all_nodes_together_can_publish_another_allocation_and_the_certificate_claims_no_less(
-    parts: tuple[A1Cluster, Certificate],
-) -> None:
-    """What is not bound: the engine of this version is passive, and `inputs_bound` says so."""
+def test_all_nodes_together_can_publish_another_outcome(parts: tuple[A1Cluster, Certificate]) -> None:
+    """What a certificate does not show: that the engine was right rests on an honest majority, as the claims say."""
     cluster, certificate = parts
     honest = accept(certificate.encode(), cluster)
     forged = sign_all(with_opened(certificate, "welfare", 0, -(1 << 20)), cluster)

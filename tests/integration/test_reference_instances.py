@@ -30,8 +30,8 @@ def check_a1(result: Mapping[str, Any]) -> None:
     near(result["price"], samples.A1_PRICE, 1e-5)
     near(result["supply"], samples.A1_SUPPLY, 1e-5)
     near([result["welfare"]], samples.A1_WELFARE, 1e-5)
-    assert (result["security"], result["provenance"]) == ("passive", "dealer-insecure")
-    assert result["inputs_bound"] is False
+    assert (result["security"], result["provenance"]) == ("abort", "dealer-insecure")
+    assert result["inputs_bound"] is True
 
 
 def test_a1_with_forty_iterations(a1: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.protocols.faults import SuspectFault
-from tests.adversary.engine.cheaters import NoDegreeCheck, cheating, once
+from tacita.protocols.mpc.engine import Engine
+from tests.adversary.engine.cheaters import NoDegreeCheck, NotReady, cheating, once
 from tests.adversary.engine.programs import FIRST, dropped, every_operation, wrong_share
-from tests.economics.engines import HEADER, WAITING, Inputs, Run, attempt, clear
+from tests.economics.engines import HEADER, Inputs, Make, RecordingEngine, Run, attempt, clear
 
 WORLDS: list[Inputs] = [{"a": [-1024, 1024], "b": [1, 1024]}, {"a": [0, 0], "b": [700, 700]}]
 SEEDS = 64
@@ -87,23 +88,35 @@ def test_a_thousand_honest_sessions_never_stop(parties: int, sessions: int) -> N
 # ---- the ready round ----------------------------------------------------------------------------------------------
 
 
-def test_nodes_that_opened_different_values_stop_before_the_coin() -> None:
-    """A degree check would have noticed at once; without it, node 1 takes another value than node 3."""
-    changed = []
+async def truncate_twice(engine: Engine) -> None:
+    a = await engine.from_cipher("a", 2, 0, -1024, 1024)
+    short = await engine.trunc(a, 4)
+    await engine.to_cipher("product", await engine.trunc(await engine.mul(short, short), 4))
 
-    def tamper(i: int, j: int, n: int, data: bytes) -> bytes:
-        # Node 2's share of the first opening, the coin of the first verification, differs for node 1.
-        if (i, j) == (1, 0) and not changed and position(honest.traffic, n) and len(data) - HEADER == width:
-            changed.append(n)
-            return data[:HEADER] + bytes([data[HEADER] ^ 1]) + data[HEADER + 1 :]
-        return data
 
-    def position(traffic: list[tuple[int, int, int]], n: int) -> bool:
-        """The last message of link 2 → 1: the share of an output."""
-        return n == sum((i, j) == (1, 0) for i, j, _ in traffic) - 6
+FIRST_TRUNCATION = 5
+"""On a link that carries no products: ready, coin, sums, difference, then the masked values."""
 
-    honest = attempt(every_operation, WORLDS[0], 3, "equivocation", nodes=NoDegreeCheck)
-    width = (honest.demand.prime.bit_length() + 7) // 8
-    run = attempt(every_operation, WORLDS[0], 3, "equivocation", tamper, nodes=NoDegreeCheck)
-    assert changed
-    assert all(isinstance(end, SuspectFault) or end == WAITING for end in run.ends)
+
+def lie_to_one(i: int, j: int, n: int, data: bytes) -> bytes:
+    """Node 2's share of the first truncation is another one for node 1 than for node 3."""
+    if (i, j, n) == (1, 0, FIRST_TRUNCATION):
+        return data[:HEADER] + bytes([data[HEADER] ^ 1]) + data[HEADER + 1 :]
+    return data
+
+
+class NeitherDegreeNorReady(NotReady, NoDegreeCheck):
+    """Goes on to open the next coin."""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message", "openings"),
+    [(RecordingEngine, "do not fit together", 3), (NoDegreeCheck, "do not agree", 4), (NeitherDegreeNorReady, "", 5)],
+)
+def test_nodes_that_opened_different_values_stop_before_the_coin(nodes: Make, message: str, openings: int) -> None:
+    """The degree check notices at once; without it the ready round does, before a second coin is opened."""
+    run = attempt(truncate_twice, {"a": [5, -700]}, 3, "equivocation", lie_to_one, nodes=nodes)
+    assert message in str(run.ends[0])
+    assert all(isinstance(end, SuspectFault) for end in run.ends[: 1 if openings == 3 else 3])
+    opened = len(run.engines[0].raw)
+    assert opened == openings if message else opened >= openings
