@@ -4,7 +4,7 @@
 from c' = c mod 2^(w−1) once the bit u = [c' < r'] is known. For u, take a random sign s ∈ {−1, 1}; over the bits
 from the top, e_i = s + r_i − c_i + 3·Σ_{j>i}(r_j ⊕ c_j) is zero exactly at the first difference if s says so, and
 e_last = s − 1 + 3·Σ(r_j ⊕ c_j) decides equality: ∏ e = 0 iff (s = 1 and r' ≤ c') or (s = −1 and r' > c'). The
-product is opened behind a uniform factor: one random bit, independent of a. (Toft; the form MPyC uses.)
+product, verified, is opened behind a uniform factor: one random bit, independent of a. (Toft; the form MPyC uses.)
 Payloads have shape (rows, size); bits are arranged as (rows, bit, size).
 """
 

@@ -88,9 +88,7 @@ class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc, name-defined
                 if not expected.done():  # cancelled when this session has ended
                     expected.set_result(payload)
             elif expected is not None or step <= self.runtime._program_counter[0]:
-                raise MachineFault(
-                    "a peer sent a second engine message for one step; the session ends"
-                )
+                raise MachineFault("a peer sent a second engine message for one step; the session ends")
             else:
                 self.buffers[step] = payload
 

@@ -56,7 +56,7 @@ def change_messages(parties: int, link: tuple[int, int], step: int) -> None:
         check(run, right, link[0], f"m={parties}, message {number} of {link}")
 
 
-@pytest.mark.parametrize(("parties", "link", "step"), links({3: [2, 5], 4: [20, 20], 5: [40, 40]}))
+@pytest.mark.parametrize(("parties", "link", "step"), links({3: [4, 8], 4: [25, 25], 5: [50, 50]}))
 def test_a_wrong_share_in_any_message_is_noticed(parties: int, link: tuple[int, int], step: int) -> None:
     change_messages(parties, link, step)
 
@@ -79,7 +79,7 @@ def errors_at_every_product(parties: int, cheater: int, security: str, step: int
     return runs, right
 
 
-@pytest.mark.parametrize(("parties", "cheater", "step"), [(3, 2, 1), (3, 0, 3), (4, 1, 6), (5, 4, 9)])
+@pytest.mark.parametrize(("parties", "cheater", "step"), [(3, 2, 2), (3, 0, 5), (4, 1, 9), (5, 4, 15)])
 def test_a_wrong_product_that_fits_everything_later_is_noticed_by_all(parties: int, cheater: int, step: int) -> None:
     """Values, tags, the pool of `verify`, ρ·r, squares for random bits, the tree of a comparison."""
     runs, right = errors_at_every_product(parties, cheater, "abort", step)
@@ -92,7 +92,7 @@ def test_a_wrong_product_that_fits_everything_later_is_noticed_by_all(parties: i
 
 def test_control_with_passive_security_the_same_errors_pass() -> None:
     """Most give wrong outputs at nodes that have all finished without an error."""
-    runs, right = errors_at_every_product(3, 2, "passive", 1)
+    runs, right = errors_at_every_product(3, 2, "passive", 2)
     silent = [run for run in runs if run.ends == [None] * 3 and wrongly_opened(run, right, 2)]
     assert len(silent) > len(runs) * 2 / 3, f"{len(silent)} of {len(runs)}"
 
