@@ -30,20 +30,28 @@ async def negative(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
     high, _ = engine.bounded(n, engine.term_bits)
     masked = (a + (1 << low) + r_low + (high << low)) % p
     c_low = (await engine.open(masked, Opening(COMPARISON, n, width))) & ((1 << low) - 1)
-    c = _binary(c_low, low)
-    e = r - c.astype(object)
-    # Row i: Σ over bits j ≥ i of r_j ⊕ c_j, which is r_j − c_j up to sign; one row of zeros for "above the top".
-    differing = np.zeros((low + 1, n), dtype=object)
-    differing[:low] = np.cumsum(np.where(c, -e, e)[::-1], axis=0)[::-1]
-    # The uniform factor that blinds the product is one more row; shares need not be reduced before they are multiplied.
-    last = sign - 1 + 3 * differing[0]
-    factors = np.concatenate([sign + e + 3 * differing[1:], [last], [engine.uniform(n)]])
+    factors = _factors(engine, sign, r, _binary(c_low, low))
+    del bits, r, high, masked  # the product below is what needs memory
     zero = (await engine.open(await _product(engine, factors), Opening(BLINDED_PRODUCT, n, 0))) == 0
     # zero: [r' ≤ c'] = (1 + s)/2; else (1 − s)/2; u = [c' < r'] is the complement.
     half = (p + 1) // 2
     u = (1 - np.where(zero, sign, -sign)) * half % p
     residue = c_low - r_low + (u << low)
     return np.asarray((residue - a) * invert(1 << low, p) % p)
+
+
+def _factors(engine: "SharedEngine", sign: IntArray, r: IntArray, c: NDArray[np.uint8]) -> list[IntArray]:
+    """Rows e_i, e_last and the uniform factor that blinds their product; r and c hold bit i in row i.
+
+    Shares need not be reduced before they are multiplied.
+    """
+    rows: list[IntArray] = []
+    above = np.zeros(len(sign), dtype=object)  # Σ over bits above i of r_j ⊕ c_j, which is r_j − c_j up to sign
+    for r_i, c_i in zip(r[::-1], c[::-1], strict=True):
+        e = r_i - c_i.astype(object)
+        rows.append(sign + e + 3 * above)
+        above = above + np.where(c_i, -e, e)
+    return [*rows, sign - 1 + 3 * above, engine.uniform(len(sign))]
 
 
 async def is_zero(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
@@ -54,17 +62,17 @@ async def is_zero(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
     masked = (a + (1 << (width - 1)) + _weighted(r) + (high << width)) % p
     opened = (await engine.open(masked, Opening(ZERO_TEST, n, width))) - (1 << (width - 1))
     c = _binary(opened & ((1 << width) - 1), width).astype(object)
-    return await _product(engine, (1 - (r + c - 2 * c * r)) % p)
+    return await _product(engine, list((1 - (r + c - 2 * c * r)) % p))
 
 
-async def _product(engine: "SharedEngine", factors: IntArray) -> IntArray:
-    """The product over rows, in ⌈log2 rows⌉ multiplications of whole layers."""
-    while (rows := factors.shape[0]) > 1:
-        half, n = rows // 2, factors.shape[1]
-        left, right = factors[:half].reshape(-1), factors[half : 2 * half].reshape(-1)
-        paired = (await engine.multiply(left, right)).reshape(half, n)
-        factors = np.concatenate([paired, factors[2 * half :]])
-    return np.asarray(factors[0])
+async def _product(engine: "SharedEngine", rows: list[IntArray]) -> IntArray:
+    """The product over rows, in ⌈log2 rows⌉ multiplications of whole layers; empties the list as it goes."""
+    while len(rows) > 1:
+        half, n = len(rows) // 2, len(rows[0])
+        left, right = np.concatenate(rows[:half]), np.concatenate(rows[half : 2 * half])
+        del rows[: 2 * half]
+        rows[:0] = (await engine.multiply(left, right)).reshape(half, n)
+    return rows[0]
 
 
 def _weighted(bits: IntArray) -> IntArray:

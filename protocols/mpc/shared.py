@@ -252,13 +252,13 @@ class SharedEngine(Engine):
         """Shares of uniform bits from the pool, which grows in blocks up to what the program demands."""
         parts = [self._bits]
         while sum(len(part) for part in parts) < count:
-            block = min(self._bits_left, max(BIT_BLOCK, count))
+            block = min(self._bits_left, BIT_BLOCK)
             if block == 0:
                 raise AssertionError("the program uses more random bits than its dry run announced")
             self._bits_left -= block
             parts.append(await self._make_bits(block))
         pool = np.concatenate(parts)
-        self._bits = pool[count:]
+        self._bits = pool[count:].copy()  # a view would keep the bits that are used up
         return pool[:count]
 
     async def _make_bits(self, count: int) -> IntArray:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from tacita.protocols.mpc import shared
 from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS
 from tacita.protocols.mpc.engine import Engine, Secret
 from tests.economics.engines import clear, info, secure
@@ -143,3 +144,17 @@ def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: 
             assert set(rest) <= {BLINDED_PRODUCT}
             assert engine._bits_left == len(engine._bits) == 0, "random bits are left over"
             assert rest[BLINDED_PRODUCT] == sum(e.kind == "comparison" for e in made)
+
+
+def test_one_comparison_may_need_more_random_bits_than_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks bound the memory of large comparisons; the bits and the result do not depend on them."""
+
+    async def program(engine: Engine) -> None:
+        v = await take(engine)
+        await engine.to_cipher("less", await engine.less(v["a"], v["b"]))
+        await engine.to_cipher("is_zero", await engine.is_zero(v["a"] - v["b"]))
+
+    monkeypatch.setattr(shared, "BIT_BLOCK", 100)
+    run = secure(program, vectors(5), 3, "blocks")
+    assert run.demand.random_bits > 20 * shared.BIT_BLOCK
+    assert run.outputs == clear(program, vectors(5))
