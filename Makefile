@@ -43,7 +43,7 @@ vectors: $(VENV)/dev.done
 	$(BIN)/python -m tests.vectors.generate
 
 bench: $(VENV)/dev.done $(VENV)/bench.done
-	$(BIN)/tacita bench --peers $(VENV)/bench/bin/python --out out/bench
+	$(BIN)/tacita bench --peers $(VENV)/bench/bin/python --checkout . --out out/bench
 
 # Pin every dependency by hash; needs uv.
 lock:

@@ -90,6 +90,11 @@ class Reader:
         except UnicodeDecodeError:
             raise InvalidEncoding(f"{self._what} holds text that is not UTF-8") from None
 
+    @property
+    def left(self) -> int:
+        """Bytes that were not read yet."""
+        return len(self._data) - self._at
+
     def finish(self) -> None:
         """Refuse bytes behind the last field."""
         if self._at != len(self._data):

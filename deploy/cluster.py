@@ -1,13 +1,13 @@
 """Founding a cluster: enrolments of nodes become a roster, certificates and key shares.
 
-A node enrols with its public keys. Whoever founds the cluster makes the TLS authority and – until nodes make the
-key among themselves – deals the threshold key. That dealer could decrypt and forge everything, so the key says
+A node enrols with its public keys. Whoever founds the cluster makes the TLS authority; the nodes then make their key
+among themselves. `found` deals a key, for tests only: that dealer could decrypt and forge everything, so such a key says
 `dealer-insecure` wherever it shows.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,17 @@ class Admission:
     """What a founder hands to one node: secret, for that node's operator only."""
 
     roster: Roster
-    key: ThresholdKey
-    share: KeyShare = field(repr=False)
+    key: ThresholdKey | None
+    """None in a cluster whose nodes make their key themselves; otherwise an INSECURE dealt one."""
+    share: KeyShare | None = field(repr=False)
     tls: Tls = field(repr=False)
 
     def tree(self) -> dict[str, Any]:
         """As in <name>.admission.json."""
         return {
             "roster": self.roster.tree(),
-            "key": key_tree(self.key),
-            "share": {"index": self.share.index, "secret": format(self.share.secret, "x")},
+            "key": key_tree(self.key) if self.key else None,
+            "share": {"index": self.share.index, "secret": format(self.share.secret, "x")} if self.share else None,
             "authority": self.tls.authority.decode(),
             "own": {"certificate": self.tls.own.certificate.decode(), "key": self.tls.own.key.decode()},
             "operator": {"certificate": self.tls.operator.certificate.decode(), "key": self.tls.operator.key.decode()},
@@ -49,8 +50,8 @@ class Admission:
             pairs = {n: Pair(tree[n]["certificate"].encode(), tree[n]["key"].encode()) for n in ("own", "operator")}
             return Admission(
                 Roster.read(tree["roster"]),
-                read_key(tree["key"]),
-                KeyShare(int(tree["share"]["index"]), int(tree["share"]["secret"], 16)),
+                read_key(tree["key"]) if tree["key"] is not None else None,
+                KeyShare(int(tree["share"]["index"]), int(tree["share"]["secret"], 16)) if tree["share"] else None,
                 Tls(tree["authority"].encode(), pairs["own"], pairs["operator"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -72,21 +73,25 @@ def enrol(folder: Path, name: str, address: str, entropy: Entropy) -> Node:
     return node
 
 
-def found(nodes: Sequence[Node], bits: int, entropy: Entropy) -> dict[str, Admission]:
-    """Check the enrolments and make everything the nodes need; INSECURE: the founder deals the key."""
+def found_without_key(nodes: Sequence[Node]) -> dict[str, Admission]:
+    """Check the enrolments and make roster and certificates; the nodes make their key themselves."""
     check_size(len(nodes))
     roster = Roster.read({"nodes": [node.tree() for node in nodes]})
     roster.check_possession()
     authority = make_authority(roster.digest.hex()[:12])
-    key, shares = deal(bits, len(nodes), roster.threshold, entropy)
+
+    def tls(name: str) -> Tls:
+        return Tls(authority.certificate, issue(authority, name), issue(authority, f"operator.{name}"[:64]))
+
+    return {name: Admission(roster, None, None, tls(name)) for name in roster.names}
+
+
+def found(nodes: Sequence[Node], bits: int, entropy: Entropy) -> dict[str, Admission]:
+    """INSECURE, for tests: the same, and the founder deals the key."""
+    admissions = found_without_key(nodes)
+    key, shares = deal(bits, len(nodes), (len(nodes) - 1) // 2, entropy)
     return {
-        name: Admission(
-            roster,
-            key,
-            shares[i],
-            Tls(authority.certificate, issue(authority, name), issue(authority, f"operator.{name}"[:64])),
-        )
-        for i, name in enumerate(roster.names)
+        name: replace(admission, key=key, share=shares[i]) for i, (name, admission) in enumerate(admissions.items())
     }
 
 
@@ -94,12 +99,16 @@ def admit(folder: Path, admission: Admission) -> None:
     """Store an admission in the data folder of the node it was made for."""
     identity = Folder(folder).identity()
     names = admission.roster.names
-    if identity.name not in names or admission.share.index != names.index(identity.name) + 1:
+    misplaced = admission.share is not None and admission.share.index != (*names, identity.name).index(identity.name) + 1
+    if identity.name not in names or misplaced:
         raise CallerMistake(f"this admission is not for {identity.name}; take the file that carries its name")
     if admission.roster.nodes[names.index(identity.name)].identity != identity.signing.public:
         raise CallerMistake(f"this admission was made for other keys of {identity.name}; enrol again")
     Folder(folder).save_tls(admission.tls)
-    Folder(folder).save_cluster(admission.roster, admission.key, admission.share)
+    if admission.key is None or admission.share is None:
+        Folder(folder).save_roster(admission.roster)
+    else:
+        Folder(folder).save_cluster(admission.roster, admission.key, admission.share)
 
 
 def read_enrolment(path: Path) -> dict[str, Any]:

@@ -41,6 +41,9 @@ Report = Callable[[str, tacita_pb2.Progress], None]
 class BugInNode(Exception):
     """A node failed by a bug of ours; the message names its report."""
 
+    has_report = True
+    """The command line says the message and saves no report of its own."""
+
 
 # ---- cluster ------------------------------------------------------------------------------------------------------
 
@@ -249,7 +252,7 @@ def most_telling(failures: Sequence[NodeFailure]) -> Exception:
     """Nodes that were only told to stop say less than the one that knows why."""
     rank = {"bug": 0, "SessionAborted": 9, "Gone": 1, "Absent": 3}
     failure = min(failures, key=lambda f: rank.get(f.kind, 2))
-    if failure.kind == "bug":
+    if failure.kind == "bug" or failure.exit_code == 70:
         return BugInNode(failure.message)
     families: dict[int, type[TacitaError]] = {2: CallerMistake, 3: PeerFault, 4: MachineFault}
     return families.get(failure.exit_code, LocalFault)(failure.message)

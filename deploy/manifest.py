@@ -23,6 +23,11 @@ class NodeSpec:
     folder: Path
 
     @property
+    def host(self) -> str:
+        """The name or number under which other nodes reach it."""
+        return self.address.rpartition(":")[0]
+
+    @property
     def port(self) -> int:
         """The port it listens on."""
         return int(self.address.rpartition(":")[2])

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from tacita.node.config import Folder
+from tacita.node.config import Folder, address
 from tacita.node.transport import OPTIONS
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.faults import MachineFault
@@ -38,7 +38,7 @@ class Operator:
     def __init__(self, folder: Folder) -> None:
         self.name = folder.identity().name
         roster, tls = folder.roster(), folder.tls()
-        self.address = roster.nodes[roster.index(self.name)].address
+        self.address = address(roster, self.name)
         credentials = grpc.ssl_channel_credentials(tls.authority, tls.operator.key, tls.operator.certificate)
         options: list[tuple[str, Any]] = [*OPTIONS, ("grpc.ssl_target_name_override", self.name)]
         self._channel = grpc.aio.secure_channel(self.address, credentials, options=options)
@@ -59,9 +59,10 @@ class Operator:
     async def run(self, session: str, report: Callable[[str, tacita_pb2.Progress], None]) -> Finished | NodeFailure:
         """Run the session in the node's inbox; `report(node, progress)` is called as it goes."""
         parts: list[bytes] = []
+        begun = False
         try:
             async for event in self._stub.Run(tacita_pb2.RunRequest(session=session)):
-                kind = event.WhichOneof("body")
+                kind, begun = event.WhichOneof("body"), True
                 if kind == "progress":
                     report(self.name, event.progress)
                 elif kind == "certificate_part":
@@ -71,8 +72,14 @@ class Operator:
                 elif kind == "done":
                     return Finished(b"".join(parts), event.done.outcome, event.done.folder)
         except grpc.aio.AioRpcError:
-            return NodeFailure("Gone", 4, f"{self.name} stopped in the middle of the session; look at its log")
+            if begun:
+                return NodeFailure("Gone", 4, f"{self.name} stopped in the middle of the session; look at its log")
+            return NodeFailure("Gone", 4, self.silence())
         return NodeFailure("Gone", 4, f"{self.name} ended the session without a result; look at its log")
+
+    def silence(self) -> str:
+        """The sentence for a node that does not answer."""
+        return f"{self.name} does not answer at {self.address}; start it with tacita node start"
 
     async def wait_ready(self, seconds: float) -> None:
         """Wait until the node answers; raises MachineFault."""

@@ -53,6 +53,8 @@ class Identity:
     def read(tree: dict[str, Any]) -> "Identity":
         """The inverse of tree."""
         signing, sealing, multi = (bytes.fromhex(tree[k]) for k in ("signing", "sealing", "multi"))
+        if {len(signing), len(sealing), len(multi)} != {32}:
+            raise ValueError("a secret key has 32 bytes")
         return Identity(tree["name"], SigningKey(signing), SealingKey(sealing), MultiSigningKey(multi))
 
 

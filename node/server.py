@@ -20,9 +20,10 @@ from tacita.crypto.errors import InvalidKey
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
 from tacita.crypto.threshold import check_key, check_share
 from tacita.node import files
-from tacita.node.config import Loaded
+from tacita.node.config import Loaded, address
 from tacita.node.identity import fingerprint
 from tacita.node.journal import Journal
+from tacita.node.limits import Early
 from tacita.node.solver import EngineBug, Worker
 from tacita.node.transport import OPTIONS, Transport
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
@@ -36,33 +37,10 @@ from tacita.protocols.session import VERSION, make_channel, run_session
 from tacita.protocols.terms import Terms, check_name
 
 log = logging.getLogger("tacita.node")
-EARLY_BYTES = 8 << 20
-"""Bytes per peer that may wait for a session which this node has not reached yet."""
-EARLY_SECONDS = 120.0
+EARLY_BYTES, EARLY_ENGINE_BYTES = 8 << 20, 64 << 20
+"""Bytes per peer that may wait for a session, or for its computation, that this node has not reached yet."""
 CONNECT_SECONDS = 20.0
 CERTIFICATE_PART = 1 << 19
-
-
-class _Early:
-    """Messages for sessions that have not begun here: bounded per peer and in time."""
-
-    def __init__(self) -> None:
-        self._held: dict[bytes, list[tuple[float, str, bytes]]] = {}
-
-    def hold(self, label: bytes, peer: str, data: bytes) -> None:
-        now = time.monotonic()
-        for old in list(self._held):
-            self._held[old] = [item for item in self._held[old] if now - item[0] < EARLY_SECONDS]
-            if not self._held[old]:
-                del self._held[old]
-        waiting = sum(len(item[2]) for items in self._held.values() for item in items if item[1] == peer)
-        if waiting + len(data) > EARLY_BYTES:
-            log.warning("dropped a message of %s for an unknown session: too much is waiting", peer)
-            return
-        self._held.setdefault(label, []).append((now, peer, data))
-
-    def release(self, label: bytes) -> list[tuple[str, bytes]]:
-        return [(peer, data) for _, peer, data in self._held.pop(label, [])]
 
 
 class Node:
@@ -76,7 +54,7 @@ class Node:
         self.transport = Transport(self.loaded, self._on_message, self._on_engine, self._on_loss)
         self._channels: dict[bytes, Channel] = {}
         self._engines: dict[bytes, Worker] = {}
-        self._early, self._early_engine = _Early(), _Early()
+        self._early, self._early_engine = Early(EARLY_BYTES), Early(EARLY_ENGINE_BYTES)
         self._spare: Worker | None = None
         self._sessions = 0
         self._running: set[str] = set()
@@ -84,7 +62,13 @@ class Node:
         self._operator = fingerprint(self.loaded.tls.operator.certificate)
 
     def _check_keys(self) -> None:
-        key, roster = self.loaded.key, self.loaded.roster
+        key, roster, identity = self.loaded.key, self.loaded.roster, self.loaded.identity
+        address(roster, self.name)
+        mine = roster.nodes[roster.index(self.name)]
+        if (mine.identity, mine.sealing) != (identity.signing.public, identity.sealing.public):
+            raise LocalFault("the roster lists other keys for this node; restore the folder's files from one backup")
+        if self.loaded.share.index != roster.index(self.name) + 1:
+            raise LocalFault("this node's key share belongs to another place in the roster; restore the right file")
         try:
             check_key(key)
             check_share(key, self.loaded.share)
@@ -92,8 +76,6 @@ class Node:
             raise LocalFault(f"this node's key cannot be used: {error}") from None
         if key.encryption.bits not in ALLOWED_MODULUS_BITS:
             raise LocalFault(f"this node's key has {key.encryption.bits} bits; keys of 2048 or 3072 bits are accepted")
-        if self.loaded.share.index != roster.index(self.name) + 1:
-            raise LocalFault("this node's key share belongs to another place in the roster; restore the right file")
         if self.journal.recall("roster", roster.digest) is None:
             roster.check_possession()
             self.journal.remember("roster", roster.digest, b"possession checked")
@@ -109,14 +91,14 @@ class Node:
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=256)
         tacita_pb2_grpc.add_PeerServicer_to_server(_PeerService(self), server)
         tacita_pb2_grpc.add_ControlServicer_to_server(_ControlService(self), server)
-        address = self.loaded.address
+        where = self.loaded.address
         try:
-            port = server.add_secure_port(address, credentials)
+            port = server.add_secure_port(where, credentials)
         except RuntimeError:
             port = 0
         if port == 0:
             raise MachineFault(
-                f"{self.name} cannot listen on {address}: the port is in use or the address is not this machine's; "
+                f"{self.name} cannot listen on {where}: the port is in use or the address is not this machine's; "
                 "stop the other program or choose another address"
             )
         await server.start()
@@ -124,7 +106,7 @@ class Node:
         self.transport.start()
         self._spare = Worker()
         asyncio.get_running_loop().run_in_executor(None, signature.load)
-        log.info("%s listens on %s", self.name, address)
+        log.info("%s listens on %s", self.name, where)
 
     async def stop(self) -> None:
         """End sessions, engines, streams and the server."""
@@ -143,17 +125,18 @@ class Node:
     def _on_message(self, peer: str, data: bytes) -> None:
         label = data[64:96]
         channel = self._channels.get(label)
-        if channel is None:
-            self._early.hold(label, peer, data)
-        else:
+        if channel is not None:
             channel.deliver(peer, data)
+        elif not self._early.hold(label, peer, data):
+            self.transport.refusals.note(peer, "too many messages for a session that has not begun here")
 
-    def _on_engine(self, peer: str, session: bytes, data: bytes) -> None:
+    async def _on_engine(self, peer: str, session: bytes, data: bytes) -> None:
         worker = self._engines.get(session)
-        if worker is None:
-            self._early_engine.hold(session, peer, data)
-        else:
+        if worker is not None:
             worker.feed(self.loaded.roster.index(peer), data)
+            await worker.drained()
+        elif not self._early_engine.hold(session, peer, data):
+            self.transport.refusals.note(peer, "too much engine data for a computation that has not begun here")
 
     def _on_loss(self, peer: str) -> None:
         for channel in self._channels.values():
@@ -303,7 +286,10 @@ class _PeerService(tacita_pb2_grpc.PeerServicer):
         name = _peer_name(context)
         claimed = dict(context.invocation_metadata()).get("node", "")
         if claimed != name or not self._node.transport.accepts(name):
+            why = "a stream that is not expected" if claimed == name else "its certificate has another name"
+            self._node.transport.refusals.note(name, why)
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this stream is not accepted")
+        await context.send_initial_metadata((("node", self._node.name),))
         async for frame in self._node.transport.serve(name, request_iterator):
             yield frame
 
@@ -315,6 +301,7 @@ class _ControlService(tacita_pb2_grpc.ControlServicer):
     async def _authorise(self, context: Any) -> None:
         pems = context.auth_context().get("x509_pem_cert", [])
         if len(pems) != 1 or not self._node.is_operator(pems[0]):
+            self._node.transport.refusals.note(_peer_name(context), "only this node's operator may do this")
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only this node's operator may do this")
 
     async def Status(self, request: Any, context: Any) -> tacita_pb2.StatusReply:

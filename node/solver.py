@@ -1,6 +1,7 @@
 """The node's side of the engine process: start it ahead of time, relay its bytes, take its result, end it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -69,6 +70,12 @@ class Worker:
             self._waiting.append(message)
         else:
             self._writer.write(message)
+
+    async def drained(self) -> None:
+        """Wait until the engine has read most of what it was fed."""
+        if self._writer is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._writer.drain()
 
     def close(self) -> None:
         """End the process."""

@@ -7,20 +7,26 @@ run over it and is dialled again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from tacita.node.config import Loaded
+from tacita.node.limits import FRAMES_AT_ONCE, FRAMES_PER_SECOND, Budget, Refusals
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.faults import MachineFault
+
+log = logging.getLogger("tacita.node")
 
 MAX_DATA = 1 << 20
 MAX_FRAME = MAX_DATA + (1 << 16)
 MAX_MESSAGE = 64 << 20
-MAX_QUEUE = 4096
+MAX_QUEUE, MAX_QUEUE_BYTES = 4096, 256 << 20
+"""Frames and bytes that may wait for a peer that does not read."""
 OPTIONS = [
     ("grpc.max_receive_message_length", MAX_FRAME),
     ("grpc.max_send_message_length", MAX_FRAME),
@@ -37,21 +43,45 @@ OPTIONS = [
 Frame = tacita_pb2.Frame
 
 
+class Outbox:
+    """Frames on their way to one peer."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[tacita_pb2.Frame | None] = asyncio.Queue()
+        self._bytes = 0
+
+    def put(self, frame: tacita_pb2.Frame | None) -> bool:
+        """Queue a frame, or None for the end; False if too much is waiting."""
+        size = frame.ByteSize() if frame is not None else 0
+        if size and (self._queue.qsize() >= MAX_QUEUE or self._bytes + size > MAX_QUEUE_BYTES):
+            return False
+        self._bytes += size
+        self._queue.put_nowait(frame)
+        return True
+
+    async def get(self) -> tacita_pb2.Frame | None:
+        """The next frame."""
+        frame = await self._queue.get()
+        self._bytes -= frame.ByteSize() if frame is not None else 0
+        return frame
+
+
 class PeerLink:
     """The stream to one peer, when there is one."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.queue: asyncio.Queue[tacita_pb2.Frame | None] | None = None
+        self.queue: Outbox | None = None
         self.up = asyncio.Event()
+        self.frames = Budget(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
+        """Outlives the stream: who is cut off for sending too much does not start afresh by dialling again."""
 
     def send(self, frame: tacita_pb2.Frame) -> None:
         """Queue a frame; raises MachineFault without a connection or if the peer does not read."""
         if self.queue is None:
             raise MachineFault(f"there is no connection to {self.name}; check that it runs and is reachable")
-        if self.queue.qsize() >= MAX_QUEUE:
+        if not self.queue.put(frame):
             raise MachineFault(f"{self.name} does not read what it is sent; check that machine")
-        self.queue.put_nowait(frame)
 
 
 class Transport:
@@ -61,11 +91,12 @@ class Transport:
         self,
         loaded: Loaded,
         on_message: Callable[[str, bytes], None],
-        on_engine: Callable[[str, bytes, bytes], None],
+        on_engine: Callable[[str, bytes, bytes], Awaitable[None]],
         on_loss: Callable[[str], None],
     ) -> None:
         self._loaded, self._on_message, self._on_engine, self._on_loss = loaded, on_message, on_engine, on_loss
         self.me = loaded.identity.name
+        self.refusals = Refusals()
         names = loaded.roster.names
         self.links = {name: PeerLink(name) for name in names if name != self.me}
         self._dials = list(names[names.index(self.me) + 1 :])
@@ -109,9 +140,10 @@ class Transport:
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
                     call = tacita_pb2_grpc.PeerStub(channel).Connect(metadata=(("node", self.me),))
-                    await call.wait_for_connection()
-                    pause = 0.05
-                    await self._client(name, call)
+                    # The connection stands when the peer accepts the stream, not when our request has left.
+                    if dict(await call.initial_metadata() or ()).get("node") == name:
+                        pause = 0.05
+                        await self._client(name, call)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
@@ -119,8 +151,8 @@ class Transport:
         queue = self._connected(name)
 
         async def write() -> None:
-            while True:
-                await call.write(await queue.get())
+            while (frame := await queue.get()) is not None:
+                await call.write(frame)
 
         writer = asyncio.ensure_future(write())
         try:
@@ -134,7 +166,7 @@ class Transport:
         """The accepting end of a stream whose peer's certificate says `name`."""
         queue = self._connected(name)
         reader = asyncio.ensure_future(self._read(name, frames))
-        reader.add_done_callback(lambda _: queue.put_nowait(None))
+        reader.add_done_callback(lambda _: queue.put(None))
         try:
             while (frame := await queue.get()) is not None:
                 yield frame
@@ -146,31 +178,46 @@ class Transport:
         """True if this peer is expected to dial in and has no stream yet."""
         return name in self.links and name not in self._dials and self.links[name].queue is None
 
-    def _connected(self, name: str) -> "asyncio.Queue[tacita_pb2.Frame | None]":
+    def _connected(self, name: str) -> Outbox:
         link = self.links[name]
-        link.queue = asyncio.Queue()
+        link.queue = Outbox()
         link.up.set()
+        log.info("a stream with %s begins", name)
         return link.queue
 
     def _lost(self, name: str) -> None:
         link = self.links[name]
         link.queue = None
         link.up.clear()
+        # gRPC itself ends a stream with a frame above the limit, and does not tell us why.
+        log.info("the stream with %s ended", name)
         self._on_loss(name)
 
     # ---- incoming ---------------------------------------------------------------------------------------------
 
     async def _read(self, name: str, frames: AsyncIterator[tacita_pb2.Frame]) -> None:
+        """Take frames until the stream ends or its peer breaks a limit that no honest node comes near."""
         parts: list[bytes] = []
         size = 0
-        async for frame in frames:
-            if frame.WhichOneof("body") == "engine":
-                self._on_engine(name, frame.engine.session, frame.engine.data)
-                continue
-            size += len(frame.piece.data)
-            if size > MAX_MESSAGE or len(parts) > MAX_MESSAGE // MAX_DATA + 64:
-                return  # the stream closes; no honest node sends this much in one message
-            parts.append(frame.piece.data)
-            if frame.piece.last:
-                self._on_message(name, b"".join(parts))
-                parts, size = [], 0
+        budget = self.links[name].frames
+        try:
+            async for frame in frames:
+                if not budget.take():
+                    self.refusals.note(name, "too many frames per second")
+                    return
+                if frame.WhichOneof("body") == "engine":
+                    # The engine's pace is the peer's: while it does not read, neither do we.
+                    await self._on_engine(name, frame.engine.session, frame.engine.data)
+                    continue
+                size += len(frame.piece.data)
+                if size > MAX_MESSAGE or len(parts) > MAX_MESSAGE // MAX_DATA + 64:
+                    self.refusals.note(name, "a message above 64 MiB")
+                    return
+                parts.append(frame.piece.data)
+                if frame.piece.last:
+                    self._on_message(name, b"".join(parts))
+                    parts, size = [], 0
+        except DecodeError:
+            self.refusals.note(name, "bytes that are no frame")
+        except grpc.aio.AioRpcError as error:
+            log.info("the stream of %s broke (%s)", name, error.code().name)

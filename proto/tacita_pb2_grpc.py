@@ -123,6 +123,11 @@ class ControlStub:
                 request_serializer=tacita_dot_proto_dot_tacita__pb2.RunRequest.SerializeToString,
                 response_deserializer=tacita_dot_proto_dot_tacita__pb2.RunEvent.FromString,
                 _registered_method=True)
+        self.MakeKey = channel.unary_stream(
+                '/tacita.Control/MakeKey',
+                request_serializer=tacita_dot_proto_dot_tacita__pb2.KeyRequest.SerializeToString,
+                response_deserializer=tacita_dot_proto_dot_tacita__pb2.RunEvent.FromString,
+                _registered_method=True)
 
 
 class ControlServicer:
@@ -141,6 +146,12 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MakeKey(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +163,11 @@ def add_ControlServicer_to_server(servicer, server):
             'Run': grpc.unary_stream_rpc_method_handler(
                     servicer.Run,
                     request_deserializer=tacita_dot_proto_dot_tacita__pb2.RunRequest.FromString,
+                    response_serializer=tacita_dot_proto_dot_tacita__pb2.RunEvent.SerializeToString,
+            ),
+            'MakeKey': grpc.unary_stream_rpc_method_handler(
+                    servicer.MakeKey,
+                    request_deserializer=tacita_dot_proto_dot_tacita__pb2.KeyRequest.FromString,
                     response_serializer=tacita_dot_proto_dot_tacita__pb2.RunEvent.SerializeToString,
             ),
     }
@@ -209,6 +225,33 @@ class Control:
             target,
             '/tacita.Control/Run',
             tacita_dot_proto_dot_tacita__pb2.RunRequest.SerializeToString,
+            tacita_dot_proto_dot_tacita__pb2.RunEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tacita.Control/MakeKey',
+            tacita_dot_proto_dot_tacita__pb2.KeyRequest.SerializeToString,
             tacita_dot_proto_dot_tacita__pb2.RunEvent.FromString,
             options,
             channel_credentials,

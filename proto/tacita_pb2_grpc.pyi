@@ -69,6 +69,7 @@ class ControlStub:
     def __new__(cls, channel: _aio.Channel) -> ControlAsyncStub: ...
     Status: _grpc.UnaryUnaryMultiCallable[_tacita_pb2.StatusRequest, _tacita_pb2.StatusReply]
     Run: _grpc.UnaryStreamMultiCallable[_tacita_pb2.RunRequest, _tacita_pb2.RunEvent]
+    MakeKey: _grpc.UnaryStreamMultiCallable[_tacita_pb2.KeyRequest, _tacita_pb2.RunEvent]
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -77,6 +78,7 @@ class ControlAsyncStub(ControlStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Status: _aio.UnaryUnaryMultiCallable[_tacita_pb2.StatusRequest, _tacita_pb2.StatusReply]  # type: ignore[assignment]
     Run: _aio.UnaryStreamMultiCallable[_tacita_pb2.RunRequest, _tacita_pb2.RunEvent]  # type: ignore[assignment]
+    MakeKey: _aio.UnaryStreamMultiCallable[_tacita_pb2.KeyRequest, _tacita_pb2.RunEvent]  # type: ignore[assignment]
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     """An operator steers its own node; only the operator certificate pinned in the node's folder is accepted."""
@@ -92,6 +94,13 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
     def Run(
         self,
         request: _tacita_pb2.RunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tacita_pb2.RunEvent], _abc.AsyncIterator[_tacita_pb2.RunEvent]]: ...
+
+    @_abc_1.abstractmethod
+    def MakeKey(
+        self,
+        request: _tacita_pb2.KeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tacita_pb2.RunEvent], _abc.AsyncIterator[_tacita_pb2.RunEvent]]: ...
 

@@ -11,7 +11,7 @@ node that starts again says something new, and nothing said there convicts anybo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +32,8 @@ from tacita.protocols.roster import Roster
 
 EVERYONE = "*"
 ABORT = "abort"
+EQUIVOCATION = "equivocation"
+MAX_EVIDENCE = 512
 GREET = "greet"
 MAX_PAYLOAD = 48 << 20
 MAX_WAITING_MESSAGES = 64
@@ -104,7 +106,7 @@ def convicted(evidence: Evidence, roster: Roster) -> str:
 
     Messages that an honest node may say anew (its greeting, an abort) and messages to two receivers convict nobody.
     """
-    if evidence.check != "equivocation" or len(evidence.signed) != 2:
+    if evidence.check != EQUIVOCATION or len(evidence.signed) != 2:
         raise InvalidEncoding("this is not evidence of equivocation")
     (first, one), (second, other) = (open_signed(data, roster) for data in evidence.signed)
     places = [(e.session, e.round, e.sender, e.receiver) for e in (first, second)]
@@ -112,6 +114,17 @@ def convicted(evidence: Evidence, roster: Roster) -> str:
     if places[0] != places[1] or repeatable or one[SIGNATURE_BYTES:] == other[SIGNATURE_BYTES:]:
         raise InvalidEncoding("the two messages do not contradict one another")
     return first.sender
+
+
+def _read_evidence(payload: bytes) -> Evidence:
+    """Two signed messages, or the name of another check and as many as it needs; raises InvalidEncoding."""
+    reader, blobs = Reader(payload, "an abort"), list[bytes]()
+    while len(blobs) < MAX_EVIDENCE and reader.left:
+        blobs.append(reader.blob(MAX_PAYLOAD))
+    reader.finish()
+    # A signed message is longer than any check's name.
+    named = bool(blobs) and len(blobs[0]) <= SIGNATURE_BYTES and blobs[0].isascii()
+    return Evidence(blobs[0].decode(), tuple(blobs[1:])) if named else Evidence(EQUIVOCATION, tuple(blobs))
 
 
 Signed = tuple[Envelope, bytes]
@@ -126,6 +139,9 @@ class Channel:
         self.roster, self.me, self.session, self.deadline = roster, me, session, deadline
         self._key, self._wire, self._sequence = key, wire, 0
         self._box: dict[tuple[str, str], asyncio.Future[Signed]] = {}
+        self._said: dict[str, bytes] = {}
+        self.judge: Callable[[Evidence], BaseException | None] | None = None
+        """Turns evidence of other checks than equivocation, sent along with an abort, into the fault it proves."""
         self._waiting: dict[str, dict[str, int]] = {}
         self._failure: asyncio.Future[None] | None = None
         self._root = Transcript("rounds").absorb("session", session).absorb("earlier", root)
@@ -140,6 +156,12 @@ class Channel:
     def root(self) -> bytes:
         """Digest of everything broadcast so far: equal at all honest nodes."""
         return self._root.digest()
+
+    def signed(self, round_name: str, sender: str) -> bytes:
+        """The signed bytes of a message that this node has received, or has broadcast itself; for evidence."""
+        if sender == self.me:
+            return self._said[round_name]
+        return self._box[round_name, sender].result()[1]
 
     # ---- incoming ---------------------------------------------------------------------------------------------
 
@@ -168,7 +190,7 @@ class Channel:
             return
         earlier, copy = place.result()
         if copy != signed and earlier.receiver == envelope.receiver:
-            evidence = Evidence("equivocation", (copy, signed))
+            evidence = Evidence(EQUIVOCATION, (copy, signed))
             self.fail(Equivocation(envelope.sender, f"two messages in round '{envelope.round}'", evidence))
         elif copy != signed:
             self.fail(ProtocolFault(envelope.sender, f"two messages to different receivers in '{envelope.round}'"))
@@ -181,18 +203,19 @@ class Channel:
             self._box = {k: place for k, place in self._box.items() if k[1] != sender or not place.done()}
             self._waiting.pop(sender, None)
             return
+        fault: BaseException | None = None
         try:
-            reader = Reader(envelope.payload, "an abort")
-            evidence = Evidence("equivocation", (reader.blob(MAX_PAYLOAD), reader.blob(MAX_PAYLOAD)))
-            reader.finish()
-            culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
+            evidence = _read_evidence(envelope.payload)
+            if evidence.check == EQUIVOCATION:
+                culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
+                if place.session == self.session:
+                    fault = Equivocation(culprit, f"two different messages in round '{place.round}'", evidence)
+            elif self.judge is not None:
+                fault = self.judge(evidence)
         except (CryptoError, PeerRefused):
-            culprit = ""
-        if culprit and place.session == self.session:
-            self.fail(Equivocation(culprit, f"two different messages in round '{place.round}'", evidence))
-        else:
-            reason = "the reason stands in its log and on its own screen"
-            self.fail(SessionAborted(f"{sender} ended the session; {reason}"))
+            fault = None
+        reason = "the reason stands in its log and on its own screen"
+        self.fail(fault or SessionAborted(f"{sender} ended the session; {reason}"))
 
     def _holds(self, envelope: Envelope, size: int) -> bool:
         """Count what waits to be read; a peer that would fill the memory ends the session and is not stored."""
@@ -246,10 +269,11 @@ class Channel:
         """Raise unless every peer's message is there."""
         for peer in self.peers:
             if peer not in arrived:
-                self._raise_failure(BaseException)
+                self.raise_failure()
                 raise Absent(peer, round_name)
 
-    def _raise_failure(self, family: type[BaseException]) -> None:
+    def raise_failure(self, family: type[BaseException] = BaseException) -> None:
+        """Raise what ended the session, if it is of this family."""
         failure = self._failed()
         if failure.done() and isinstance(failure.exception(), family):
             failure.result()
@@ -279,10 +303,12 @@ class Channel:
     async def abort(self, evidence: Evidence | None = None) -> None:
         """Tell the others that this session is over; carries no reason but evidence that anybody can check."""
         writer = Writer()
-        for copy in evidence.signed if evidence and sum(map(len, evidence.signed)) < MAX_PAYLOAD else ():
-            writer.blob(copy)
-        data = self._sign(ABORT, EVERYONE, writer.to_bytes())
-        await asyncio.gather(*(self._wire.send(peer, data) for peer in self.peers), return_exceptions=True)
+        if evidence and sum(map(len, evidence.signed)) < MAX_PAYLOAD:
+            if evidence.check != EQUIVOCATION:
+                writer.text(evidence.check)
+            for copy in evidence.signed:
+                writer.blob(copy)
+        await self.post(ABORT, writer.to_bytes())
 
     async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
         """Send each peer its own payload, receive one from each; not echoed."""
@@ -296,7 +322,7 @@ class Channel:
 
     async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
         """Send the same payload to all and agree on everybody's: returns {node: payload}, mine included."""
-        mine = self._sign(round_name, EVERYONE, payload)
+        mine = self._said[round_name] = self._sign(round_name, EVERYONE, payload)
         for peer in self.peers:
             await self._wire.send(peer, mine)
         signed = {self.me: mine}
@@ -311,13 +337,28 @@ class Channel:
             self._root.absorb(name, digest("payload", ("payload", payloads[name])))
         return {name: payloads[name] for name in self.roster.names}
 
+    async def post(self, round_name: str, payload: bytes) -> None:
+        """Send to all who still listen."""
+        data = self._sign(round_name, EVERYONE, payload)
+        await asyncio.gather(*(self._wire.send(peer, data) for peer in self.peers), return_exceptions=True)
+
+    async def heard(self, rounds: Iterable[str], seconds: float) -> AsyncIterator[tuple[str, str, bytes, float]]:
+        """(round, peer, payload, seconds passed) of every peer's message in these rounds; only time ends it."""
+        loop, begun = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        end = begun + seconds
+        missing = {self._place(name, peer): (name, peer) for name in rounds for peer in self.peers}
+        while missing and loop.time() < end:
+            await asyncio.wait(missing, timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            passed = loop.time() - begun
+            for place in [place for place in missing if place.done()]:
+                yield *missing.pop(place), place.result()[0].payload, passed
+
     async def offer(self, round_name: str, payload: bytes) -> AsyncIterator[tuple[str, bytes | None]]:
         """Send to all who still listen, then yield (node, payload) in roster order, None for who stays silent.
 
         For messages that prove themselves: there is no echo, and nobody's silence, loss or abort ends the round.
         """
-        mine = self._sign(round_name, EVERYONE, payload)
-        await asyncio.gather(*(self._wire.send(peer, mine) for peer in self.peers), return_exceptions=True)
+        await self.post(round_name, payload)
         loop, end = asyncio.get_running_loop(), self._end()
         for name in self.roster.names:
             if name == self.me:
@@ -344,13 +385,19 @@ class Channel:
         self, round_name: str, signed: Mapping[str, bytes], vector: bytes, echoes: Mapping[str, bytes]
     ) -> None:
         """Digests differ: exchange the signed copies in question and convict whoever signed two."""
-        names = self.roster.names
-        differing = [
-            i
-            for i in range(len(names))
-            if any(e[32 * i : 32 * i + 32] != vector[32 * i : 32 * i + 32] for e in echoes.values())
-        ]
-        suspects = tuple(peer for peer, echo in echoes.items() if echo != vector)
+        names, parts = self.roster.names, {
+            peer: [echo[i : i + 32] for i in range(0, len(vector), 32)]
+            for peer, echo in [(self.me, vector), *echoes.items()]
+            if len(echo) == len(vector)
+        }  # fmt: skip
+        saw = {i: [peer for peer in parts if parts[peer][i] != parts[self.me][i]] for i in range(len(names))}
+        differing = [i for i in saw if saw[i]]
+        # Either somebody says two things, or somebody says untruly what it heard.
+        suspects = tuple(
+            name
+            for i, name in enumerate(names)
+            if name != self.me and (i in differing or echoes.get(name, vector) != vector)
+        )
         unknown = SuspectFault(suspects, f"the nodes did not see the same messages in round '{round_name}'; run again")
         if self._meeting:
             raise unknown
@@ -361,9 +408,8 @@ class Channel:
         end = self._end(DISPUTE_SECONDS)
         for i in differing:
             # Only who claims to have seen something else needs to show it.
-            claims = [p for p in suspects if echoes[p][32 * i : 32 * i + 32] != vector[32 * i : 32 * i + 32]]
-            for envelope, _ in (await self._arrived(rounds[i], claims, end)).values():
-                evidence = Evidence("equivocation", (signed[names[i]], envelope.payload))
+            for envelope, _ in (await self._arrived(rounds[i], saw[i], end)).values():
+                evidence = Evidence(EQUIVOCATION, (signed[names[i]], envelope.payload))
                 try:
                     culprit = convicted(evidence, self.roster)
                     place = open_signed(envelope.payload, self.roster)[0]
@@ -371,5 +417,5 @@ class Channel:
                     continue  # what this peer shows contradicts nothing
                 if culprit == names[i] and (place.session, place.round) == (self.session, round_name):
                     raise Equivocation(culprit, f"two different messages in round '{round_name}'", evidence)
-        self._raise_failure(ProtocolFault)
+        self.raise_failure(ProtocolFault)
         raise unknown

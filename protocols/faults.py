@@ -71,6 +71,10 @@ class BadKeyShare(ProtocolFault):
     """The culprit dealt shares that do not match what it published."""
 
 
+class BadModulus(ProtocolFault):
+    """The culprit's words in a key ceremony make a modulus that must not be used, or kill a good one."""
+
+
 class ConversionMismatch(ProtocolFault):
     """The culprit dealt shares of other values than it encrypted."""
 

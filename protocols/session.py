@@ -17,13 +17,12 @@ from typing import Any
 
 from tacita.crypto.encoding import Reader, Writer
 from tacita.crypto.errors import InvalidSignature
-from tacita.crypto.signature import aggregate, verify_aggregate, verify_signature
+from tacita.crypto.signature import SIGNATURE_BYTES, verify_signature
 from tacita.crypto.transcript import Transcript, digest
-from tacita.protocols import messages, verify
+from tacita.protocols import messages, releasing, verify
 from tacita.protocols.binding import check_dealings, exchange_masks
 from tacita.protocols.channel import GREET, Channel, Wire
 from tacita.protocols.faults import (
-    Absent,
     BadKeyShare,
     CallerMistake,
     Equivocation,
@@ -33,6 +32,7 @@ from tacita.protocols.faults import (
     ProtocolFault,
     SuspectFault,
     TacitaError,
+    VerificationFailed,
 )
 from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
@@ -45,6 +45,7 @@ from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.terms import Terms, canonical_json
 
 VERSION = "tacita/1"
+MAX_PARTICIPANTS = 256
 
 
 def meeting(terms: Terms) -> bytes:
@@ -132,16 +133,18 @@ class _Session:
         solved = await channel.guarded(work)
         # 4. release
         party.report(Event("release"))
-        await self._same_openings(channel, solved)
+        await self._same_openings(setup, channel, solved)
         outputs = release.output_ciphertexts(setup, solved.opened, list(masks.verified.values()), bids)
         root = channel.root
         ticket = release.ticket(setup, session, freeze, root, outputs)
-        signatures, multi = await self._ticket(setup, channel, ticket)
-        partials, plaintexts, faults = await self._decrypt(setup, channel, ticket, outputs)
+        signed = await releasing.sign_ticket(party, setup, channel, ticket)
+        partials, plaintexts, faults = await releasing.decrypt(party, setup, channel, ticket, outputs)
         # 5. certify
         party.report(Event("certify"))
         nodes = {
-            name: NodePart(*parts[name], freeze_signatures[name], masks.posted[name], signatures[name])
+            name: NodePart(
+                *parts[name], freeze_signatures[name], masks.posted[name], signed.signatures[name][:SIGNATURE_BYTES]
+            )
             for name in party.roster.names
         }
         certificate = Certificate(
@@ -153,7 +156,7 @@ class _Session:
             nodes=nodes,
             root=root,
             opened={label: tuple(values) for label, values in solved.opened.items()},
-            aggregate=multi,
+            aggregate=signed.aggregate,
             partials=partials,
         )
         data = certificate.encode()
@@ -167,7 +170,7 @@ class _Session:
         private = self._private(setup, plaintexts, openings, public)
         party.report(Event("done"))
         self._ended = True
-        return Result(data, outcome, private, receipts, solved.ledger, faults)
+        return Result(data, outcome, private, receipts, solved.ledger, [*signed.faults, *faults])
 
     # ---- 0. terms ---------------------------------------------------------------------------------------------
 
@@ -233,7 +236,9 @@ class _Session:
     def _announced(self, host: str, items: Any) -> list[Enrolled]:
         """The participants that a node speaks for; whatever is wrong with them is that node's fault."""
         try:
-            announced = [Enrolled.read(tree) for tree in messages.list_of(host, items)]
+            if len(messages.list_of(host, items)) > MAX_PARTICIPANTS:
+                raise CallerMistake(f"a session has at most {MAX_PARTICIPANTS} participants")
+            announced = [Enrolled.read(tree) for tree in items]
             for e in announced:
                 e.check(self.terms)
                 POLICIES[self.terms.policy].check_pattern(self.terms, e.name, e.pattern)
@@ -333,10 +338,12 @@ class _Session:
         hellos: Mapping[str, Mapping[str, str]],
         freeze: bytes,
     ) -> dict[str, tuple[bytes, bytes]]:
-        # From here on the order is known: under this name it is drawn for these bids only, never again for others.
-        name = setup.terms.session.name
-        place = digest("draw", ("roster", setup.roster.digest), ("name", name)) if name else setup.auction_id
-        if self.party.store.remember("drawn", place, freeze) != freeze:
+        # From here on the order is known: under this name it is drawn once, for these bids and with this coin.
+        # Without a name its terms identify it: the auction id would not, a node changes that with its participants.
+        name = setup.terms.session.name or setup.terms.digest().hex()
+        place = digest("draw", ("roster", setup.roster.digest), ("name", name))
+        drawn = freeze + mine[0]
+        if self.party.store.remember("drawn", place, drawn) != drawn:
             raise CallerMistake(
                 "an auction of this name has already drawn its order; give the next one another [session] name"
             )
@@ -399,67 +406,17 @@ class _Session:
 
     # ---- 3. solve ---------------------------------------------------------------------------------------------
 
-    async def _same_openings(self, channel: Channel, solved: Solved) -> None:
+    async def _same_openings(self, setup: Setup, channel: Channel, solved: Solved) -> None:
+        try:
+            release.check_opened(setup, solved.opened)
+        except VerificationFailed as error:
+            # A node put another mask into the engine than it may; no certificate of this would verify.
+            raise SuspectFault(setup.roster.names, f"{error}; run again") from None
         tree = {label: [format(b, "x") for b in values] for label, values in solved.opened.items()}
         everybody = await channel.broadcast("openings", digest("openings", ("opened", canonical_json(tree))))
         different = tuple(n for n, d in everybody.items() if d != everybody[self.party.name])
         if different:
             raise SuspectFault((*different, self.party.name), "the nodes opened different values; run again")
-
-    # ---- 4. release -------------------------------------------------------------------------------------------
-
-    async def _ticket(self, setup: Setup, channel: Channel, ticket: bytes) -> tuple[dict[str, bytes], bytes]:
-        party = self.party
-        if party.store.remember("ticket", setup.auction_id, ticket) != ticket:
-            raise CallerMistake("this node has signed another outcome of this auction; it will not sign a second one")
-        signed = party.identity.sign("ticket", ticket) + party.multi.sign(ticket)
-        received = await channel.broadcast("ticket", signed)
-        for node in setup.roster.nodes:
-            if len(received[node.name]) != len(signed):
-                raise InvalidEncodingFault(node.name, "its signatures on the ticket have a wrong length")
-            messages.check_signed(node.name, node.identity, "ticket", ticket, received[node.name][:64])
-        party.store.remember("spent", setup.auction_id, ticket)
-        multi = self._aggregate(setup, ticket, {name: data[64:] for name, data in received.items()})
-        return {name: data[:64] for name, data in received.items()}, multi
-
-    def _aggregate(self, setup: Setup, ticket: bytes, signatures: Mapping[str, bytes]) -> bytes:
-        """One BLS signature; if it does not verify, find out whose part is wrong."""
-        try:
-            together = aggregate([signatures[node.name] for node in setup.roster.nodes])
-            verify_aggregate([node.multi for node in setup.roster.nodes], ticket, together)
-        except (InvalidSignature, ValueError, AssertionError):
-            for node in setup.roster.nodes:
-                try:
-                    verify_aggregate([node.multi], ticket, signatures[node.name])
-                except InvalidSignature:
-                    raise ProtocolFault(node.name, "its BLS signature on the ticket does not verify") from None
-            raise
-        return together
-
-    async def _decrypt(
-        self, setup: Setup, channel: Channel, ticket: bytes, outputs: Sequence[Any]
-    ) -> tuple[dict[str, bytes], list[int], list[str]]:
-        party, needed = self.party, setup.roster.threshold + 1
-        mine = release.decrypt_partially(setup, ticket, party.name, party.share, outputs, party.entropy)
-        # The ticket fixes the result and partial decryptions prove themselves, so from here on any t+1 nodes are
-        # enough. The first t+1 of the roster that answer well: if all do, every node picks the same ones.
-        partials: dict[str, list[Any]] = {}
-        chosen: dict[str, bytes] = {}
-        faults: list[ProtocolFault | Absent] = []
-        async for name, data in channel.offer("partials", mine):
-            try:
-                if data is None:
-                    raise Absent(name, "partials")
-                partials[name] = release.verify_partials(setup, ticket, name, outputs, data)
-                chosen[name] = data
-            except (ProtocolFault, Absent) as fault:
-                faults.append(fault)
-            await asyncio.sleep(0)
-            if len(chosen) == needed:
-                break
-        if len(chosen) < needed:
-            raise faults[0]
-        return chosen, release.decrypt(setup, partials), [str(fault) for fault in faults]
 
     # ---- 5. certify -------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ def check_name(name: str, what: str) -> str:
     """Return the name, or raise CallerMistake."""
     if not NAME.fullmatch(name):
         raise CallerMistake(
-            f"{what} '{name[:80]}' must be 1 to 64 lower-case letters, digits, '_', '.' or '-' and start with a "
+            f"{what} {name[:80]!r} must be 1 to 64 lower-case letters, digits, '_', '.' or '-' and start with a "
             "letter or digit; rename it"
         )
     return name
@@ -101,7 +101,7 @@ class Table:
             if key not in self._asked:
                 close = get_close_matches(key, sorted(self._asked), 1)
                 hint = f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(sorted(self._asked))}"
-                raise CallerMistake(f"[{self.name}] has an unknown key '{key}'{hint}")
+                raise CallerMistake(f"[{self.name}] has an unknown key {key!r}{hint}")
 
 
 def exact(value: Any, what: str, lo: float, hi: float) -> Fraction:
@@ -198,6 +198,6 @@ def read_terms(tree: Any, complete: Mapping[str, Callable[[Mapping[str, Any]], M
     unknown = set(tree) - {"policy", "session"} - set(sections)
     if unknown:
         raise CallerMistake(
-            f"the terms have an unknown section '{sorted(unknown)[0]}'; known: {', '.join(sorted(sections))}"
+            f"the terms have an unknown section {sorted(unknown)[0]!r}; known: {', '.join(sorted(sections))}"
         )
     return Terms({"policy": str(policy), "session": session.canonical(), **sections})

@@ -72,6 +72,7 @@ class Cluster:
         self.channels: dict[tuple[str, bytes], Channel] = {}
         self.early: dict[tuple[str, bytes], list[tuple[str, bytes]]] = {}
         self.runtimes: dict[tuple[bytes, int], asyncio.Future[SessionRuntime]] = {}
+        self.ended: dict[tuple[bytes, int], asyncio.Future[None]] = {}
 
     async def send(self, sender: str, receiver: str, data: bytes) -> None:
         delivered = self.tamper(sender, receiver, data)
@@ -102,6 +103,7 @@ class Cluster:
         me, loop = job.index, asyncio.get_running_loop()
         for i in range(self.parties):
             self.runtimes.setdefault((session, i), loop.create_future())
+            self.ended.setdefault((session, i), loop.create_future())
         cluster = self
 
         class MemoryLink:
@@ -112,18 +114,32 @@ class Cluster:
                 data = cluster.engine_tamper(me, self.peer, data)
                 cluster.traffic.setdefault(cluster.names[self.peer], []).append(data)
                 other = cluster.runtimes[session, self.peer]
-                loop.call_soon(lambda: other.result().feed(me)(data))
+                loop.call_soon(deliver, other.result(), data)
+
+        def deliver(other: SessionRuntime, data: bytes) -> None:
+            try:
+                other.feed(me)(data)
+            except Exception as error:  # noqa: BLE001 - ends the receiver's engine, as in a node's worker
+                if not cluster.ended[session, other.pid].done():
+                    cluster.ended[session, other.pid].set_exception(error)
 
         links = {j: MemoryLink(j) for j in range(self.parties) if j != me}
         runtime = SessionRuntime(me, self.parties, job.threshold, links)
         self.runtimes[session, me].set_result(runtime)
-        await asyncio.gather(*(self.runtimes[session, i] for i in range(self.parties)))
+        await asyncio.wait([self.runtimes[session, i] for i in range(self.parties)])  # leaves them be if cancelled
         terms = Terms(job.terms)
         instance = POLICIES[terms.policy].instance(terms, job.patterns)
         demand = instance.demand(job.parties, job.threshold, terms.session.security)
         engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks)
         self.engines[me] = engine
-        await instance.program(job.order)(engine, report)
+        work, ended = asyncio.ensure_future(instance.program(job.order)(engine, report)), self.ended[session, me]
+        try:
+            await asyncio.wait([work, ended], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
+            work.result()
+        finally:
+            work.cancel()
         return Solved(engine.opened, engine.ledger)
 
     def party(self, name: str, bits: int = INSECURE_BITS, **changes: Any) -> Party:

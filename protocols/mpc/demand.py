@@ -59,7 +59,7 @@ class RandomBits:
     def take(self, count: int) -> Iterator[int]:
         """The blocks to make now so that `count` bits can be taken."""
         while self._held < count:
-            block = min(self._unmade, max(BIT_BLOCK, count))
+            block = min(self._unmade, BIT_BLOCK)
             if block == 0:
                 raise AssertionError("the program uses more random bits than its dry run announced")
             self._unmade -= block
@@ -211,6 +211,7 @@ class DryRun(Engine):
     async def negative(self, a: Secret) -> Secret:
         if a.lo < 0 <= a.hi:
             self._openings.append(Opening(COMPARISON, a.size, signed_bits(a.lo, a.hi)))
+            self._openings.append(Opening(BLINDED_PRODUCT, a.size, 0))
         return await super().negative(a)
 
     async def is_zero(self, a: Secret) -> Secret:

@@ -35,10 +35,13 @@ def _import_mpyc() -> tuple[Any, Any]:
 
 _runtime, _asyncoro = _import_mpyc()
 
-HEADER = 12
-"""Bytes in front of a message: its step and its length."""
 MAX_MESSAGE = 64 << 20
 """Bytes of one engine message: a peer that announces more ends the session."""
+MAX_WAITING, MESSAGE_COST = 256 << 20, 256
+"""Bytes per peer, and on top of each message, that may wait for steps which this node has not reached."""
+PATIENCE = 300.0
+"""Seconds to wait for one message of a peer: far above what any step computes."""
+HEAD = struct.Struct("<qI")
 
 
 class Link(Protocol):
@@ -69,28 +72,40 @@ class _Transport:
 
 
 class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc, name-defined]
-    """MPyC's message parser for a peer whose identity the transport has established."""
+    """MPyC's message parser for a peer whose identity the transport has established.
+
+    MPyC's own one stores whatever arrives and breaks at a second message for one step; here both end the session.
+    """
+
+    waiting = 0
 
     def data_received(self, data: bytes) -> None:
-        """Like MPyC's, but every length is checked before anything is stored, and a step has one message."""
-        held = self.bytes
+        who, held = f"node {self.peer_pid + 1}", self.bytes
         held += data
-        while len(held) >= HEADER:
-            step, size = struct.unpack_from("<qI", held)
+        while len(held) >= HEAD.size:
+            step, size = HEAD.unpack_from(held)
             if size > MAX_MESSAGE:
-                raise MachineFault("a peer announced an engine message above 64 MiB; the session ends")
-            if len(held) < HEADER + size:
+                raise MachineFault(f"{who} announced an engine message above 64 MiB; the session ends")
+            end = HEAD.size + size
+            if len(held) < end:
                 break
-            payload = bytes(held[HEADER : HEADER + size])
-            del held[: HEADER + size]
-            expected = self.buffers.pop(step, None)
-            if asyncio.isfuture(expected):
-                if not expected.done():  # cancelled when this session has ended
-                    expected.set_result(payload)
-            elif expected is not None or step <= self.runtime._program_counter[0]:
-                raise MachineFault("a peer sent a second engine message for one step; the session ends")
-            else:
-                self.buffers[step] = payload
+            payload = bytes(held[HEAD.size : end])
+            del held[:end]
+            place = self.buffers.get(step)
+            if asyncio.isfuture(place):
+                del self.buffers[step]
+                place.set_result(payload)
+                continue
+            self.waiting += size + MESSAGE_COST
+            if place is not None or self.waiting > MAX_WAITING:
+                raise MachineFault(f"{who} sent engine messages that no program sends; the session ends")
+            self.buffers[step] = payload
+
+    def receive(self, pc: int) -> Any:
+        payload = super().receive(pc)
+        if isinstance(payload, bytes):
+            self.waiting -= len(payload) + MESSAGE_COST
+        return payload
 
 
 class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
@@ -133,7 +148,14 @@ class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
         received = {}
         pending = {peer: self._receive_message(peer) for peer in incoming}
         for peer, message in pending.items():
-            data = await message if asyncio.isfuture(message) else message
+            if asyncio.isfuture(message):
+                done, _ = await asyncio.wait([message], timeout=PATIENCE)
+                if not done:
+                    raise MachineFault(
+                        f"no engine message of node {peer + 1} came for {PATIENCE:.0f} seconds: it, or another node "
+                        "that it waits for, stands still; check that all of them run"
+                    )
+            data = message.result() if asyncio.isfuture(message) else message
             if len(data) != incoming[peer]:
                 raise MachineFault(f"an engine message of node {peer + 1} has a wrong length; the session ends")
             received[peer] = bytes(data)

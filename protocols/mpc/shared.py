@@ -52,7 +52,8 @@ class SharedEngine(Engine):
         self.ledger: list[Opening] = []
         self._inputs, self._masks = inputs, masks
         self._blocks = {block.label: block for block in demand.outputs}
-        self._pool, self._bits = RandomBits(demand.random_bits), None
+        self._pool = RandomBits(demand.random_bits)
+        self._bits: IntArray = np.zeros((2 if demand.info.security == "abort" else 1, 0), dtype=object)
         self._log: list[IntArray] = []
         self._spares = np.zeros((3, 0), dtype=object)
         self._check: tuple[IntArray, IntArray] | None = None
@@ -224,12 +225,10 @@ class SharedEngine(Engine):
 
     async def random_bits(self, count: int) -> IntArray:
         """A payload of uniform bits from the pool, which grows in blocks up to what the program demands."""
-        for block in self._pool.take(count):
-            fresh = await self._make_bits(block)
-            self._bits = fresh if self._bits is None else np.concatenate([self._bits, fresh], axis=1)
-        assert self._bits is not None
-        bits, self._bits = self._bits[:, :count], self._bits[:, count:]
-        return bits
+        made = [await self._make_bits(block) for block in self._pool.take(count)]
+        pool = np.concatenate([self._bits, *made], axis=1)
+        self._bits = pool[:, count:].copy()  # a view would keep the bits that are used up
+        return pool[:, :count]
 
     async def _make_bits(self, count: int) -> IntArray:
         """u uniform, c = u² opened: u·c^((p−3)/4) is 1 or −1 and nobody knows which, for p = 3 mod 4."""

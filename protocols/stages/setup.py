@@ -65,9 +65,12 @@ class Enrolled:
         pattern = tree["pattern"]
         if not isinstance(pattern, list) or any(type(t) is not int for t in pattern):
             raise CallerMistake("an enrolment's pattern is not a list of whole numbers")
-        if len(identity) != PUBLIC_BYTES or len(consent) != SIGNATURE_BYTES or not isinstance(tree["name"], str):
+        if len(identity) != PUBLIC_BYTES or len(consent) != SIGNATURE_BYTES:
             raise CallerMistake("an enrolment's key or signature has a wrong length")
-        return Enrolled(check_name(tree["name"], "participant"), identity, tuple(pattern), str(tree["host"]), consent)
+        if not isinstance(tree["name"], str) or not isinstance(tree["host"], str):
+            raise CallerMistake("an enrolment's name or host is not text")
+        name, host = check_name(tree["name"], "participant"), check_name(tree["host"], "host")
+        return Enrolled(name, identity, tuple(pattern), host, consent)
 
 
 def _consent(terms: Terms, name: str, pattern: Sequence[int], host: str) -> bytes:

@@ -98,6 +98,9 @@ def confirmations(roster: Roster, keys: Mapping[Subset, bytes]) -> bytes:
 
 def check_confirmations(roster: Roster, everybody: Mapping[str, bytes]) -> None:
     """All members of every subset must hold the same key; raises SuspectFault."""
+    for name, data in everybody.items():
+        if len(data) != 32 * len(key_subsets(roster)):
+            raise InvalidEncodingFault(name, "its key confirmations have a wrong length")
     for i, subset in enumerate(key_subsets(roster)):
         members = [roster.names[j] for j in subset]
         if len({everybody[name][32 * i : 32 * i + 32] for name in members}) != 1:

@@ -5,7 +5,6 @@ single receivers get, signed with the sender's true key. Both note what was sent
 deviating bytes reached the check.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ from tacita.protocols.channel import Channel, Envelope, open_signed, sign
 from tacita.protocols.faults import Equivocation, SessionAborted, TacitaError
 from tacita.protocols.party import Party, Result
 from tests.adversary.honest import A1Cluster, a1
+from tests.adversary.virtual import run_virtual
 
 Change = Callable[[bytes], bytes]
 
@@ -24,6 +24,7 @@ class LyingChannel(Channel):
 
     lies: Mapping[str, Change]
     told: list[str]
+    rush: bool
 
     def _lie(self, round_name: str, payload: bytes) -> bytes:
         if round_name not in self.lies:
@@ -34,15 +35,16 @@ class LyingChannel(Channel):
         return lie
 
     async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
+        if self.rush and round_name in self.lies:
+            await self._arrived(round_name, self.peers, self._end())
         return await super().broadcast(round_name, self._lie(round_name, payload))
 
     async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
         changed = {peer: self._lie(round_name, payload) for peer, payload in payloads.items()}
         return await super().exchange(round_name, changed)
 
-    async def offer(self, round_name: str, payload: bytes) -> Any:
-        async for answer in super().offer(round_name, self._lie(round_name, payload)):
-            yield answer
+    async def post(self, round_name: str, payload: bytes) -> None:
+        await super().post(round_name, self._lie(round_name, payload))
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Deviant(A1Cluster):
     liar: str = "node3"
     lies: dict[str, Change] = field(default_factory=dict)
     rewrite: Callable[[Envelope, str], Envelope | Sequence[bytes] | None] = lambda envelope, receiver: envelope
+    rush: bool = False
+    """Wait for everybody else's message before telling a lie."""
     told: list[str] = field(default_factory=list)
     log: list[tuple[str, str, Envelope]] = field(default_factory=list)
     """(sender, receiver, envelope) of everything that was delivered."""
@@ -64,7 +68,7 @@ class Deviant(A1Cluster):
         channel = super().open_channel(party, label, root)
         if party.name == self.liar:
             channel.__class__ = LyingChannel
-            channel.lies, channel.told = self.lies, self.told
+            channel.lies, channel.told, channel.rush = self.lies, self.told, self.rush
         return channel
 
     def _tamper(self, sender: str, receiver: str, data: bytes) -> bytes | None:
@@ -106,7 +110,7 @@ class Deviant(A1Cluster):
 
 def run(cluster: Deviant, release: str = "public", **differing: Mapping[str, Any]) -> dict[str, Result | BaseException]:
     """One session of A1 with a deviating node."""
-    return asyncio.run(cluster.outcomes(*a1(release), differing))
+    return run_virtual(cluster.outcomes(*a1(release), differing))
 
 
 def to(round_name: str, change: Change, receivers: Sequence[str] | None = None) -> Callable[..., Envelope]:
@@ -133,7 +137,7 @@ def silence(round_name: str, receivers: Sequence[str] | None = None) -> Callable
 def errors(cluster: Deviant, outcomes: Mapping[str, Result | BaseException]) -> list[TacitaError]:
     """How the honest nodes ended; every one must have ended with an error of ours."""
     ended = [outcomes[name] for name in cluster.honest]
-    assert all(isinstance(e, TacitaError) for e in ended), ended
+    assert all(isinstance(e, TacitaError) for e in ended), [repr(e)[:300] for e in ended]
     return [e for e in ended if isinstance(e, TacitaError)]
 
 
@@ -167,3 +171,31 @@ def assert_convicts(cluster: Deviant, outcomes: Mapping[str, Result | BaseExcept
 def known(outcomes: Mapping[str, Result | BaseException], cluster: Deviant) -> list[TacitaError]:
     """Errors of those who know why; the others were only told to stop."""
     return [e for e in errors(cluster, outcomes) if not isinstance(e, SessionAborted)]
+
+
+def finished(cluster: Deviant, outcomes: Mapping[str, Result | BaseException], same_file: bool = True) -> list[Result]:
+    """Results of the honest nodes: all have finished with one decision and, unless told otherwise, one certificate."""
+    results = [r for r in (outcomes[name] for name in cluster.honest) if isinstance(r, Result)]
+    assert len(results) == len(cluster.honest), [repr(outcomes[name])[:200] for name in cluster.honest]
+    decisions = [{k: v for k, v in r.outcome.items() if k != "certificate"} for r in results]
+    assert all(d == decisions[0] for d in decisions)
+    assert not same_file or len({r.certificate for r in results}) == 1
+    return results
+
+
+def drop(cluster: Deviant, sender: str, round_name: str, tamper: Any) -> Any:
+    """The network loses what one honest node says in one round."""
+
+    def dropping(s: str, r: str, data: bytes) -> bytes | None:
+        lost = s == sender and Envelope.decode(data[64:]).round == round_name
+        return None if lost else tamper(s, r, data)
+
+    return dropping
+
+
+def last_bit(payload: bytes) -> bytes:
+    return payload[:-1] + bytes([payload[-1] ^ 1])
+
+
+def first_bit(payload: bytes) -> bytes:
+    return bytes([payload[0] ^ 1]) + payload[1:]

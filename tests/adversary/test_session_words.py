@@ -24,7 +24,6 @@ BROADCASTS = [
     "bind all",
     "bind all partials",
     "openings",
-    "ticket",
 ]
 
 
@@ -40,7 +39,7 @@ def test_control_without_a_lie_all_nodes_finish() -> None:
     assert not cluster.told
     assert [r for r in cluster.rounds() if not r.endswith("/echo")] == [
         "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "masks", "mask shares", "shares",
-        "bind commit", "bind coin", "bind all", "bind all partials", "openings", "ticket", "partials",
+        "bind commit", "bind coin", "bind all", "bind all partials", "openings", "ticket", "signed", "partials",
     ]  # fmt: skip
 
 
@@ -90,6 +89,21 @@ def test_an_echo_of_wrong_length_makes_its_sender_a_suspect(length: int) -> None
     assert known(outcomes, cluster)
     for error in known(outcomes, cluster):
         assert getattr(error, "suspects", None) == ("node3",), repr(error)
+
+
+@pytest.mark.parametrize("round_name", ["greet", "commit"])
+def test_where_nothing_convicts_the_sender_is_a_suspect_too(round_name: str) -> None:
+    """Said of a split by the one that got the other version: it knows only that somebody lies."""
+
+    def rewrite(envelope: Envelope, receiver: str) -> Envelope | None:
+        if envelope.round == round_name and receiver == "node1":
+            return replace(envelope, payload=other(envelope.payload))
+        return None if "dispute" in envelope.round else envelope
+
+    cluster = Deviant(3, deadline=0.6, rewrite=rewrite)
+    for error in known(run(cluster), cluster):
+        named = getattr(error, "suspects", None) or (getattr(error, "culprit", None) or getattr(error, "peer", None),)
+        assert "node3" in named, repr(error)
 
 
 def test_a_replayed_message_of_an_earlier_session_fits_nowhere() -> None:

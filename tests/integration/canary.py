@@ -76,7 +76,7 @@ def private_outputs(chosen: Sample, results: Mapping[str, Mapping[str, Any]]) ->
     _, _, auction = read(chosen)
     terms, needles = auction.terms, dict[str, bytes]()
     # What is masked is a value minus the lower end of its interval.
-    assert {block.lo for block in auction.demand(3, 1).outputs} == {0}
+    assert {block.lo for block in auction.demand(3, 1, "abort").outputs} == {0}
     for name, result in results.items():
         (quantity,), payment = result["allocation"], result["payment"]
         units = Fraction(quantity) / Fraction(2) ** (terms.quantity_exponent - 32)

@@ -19,6 +19,7 @@ from tacita.deploy import local
 from tacita.deploy.manifest import Manifest
 from tacita.node.client import Finished, NodeFailure, Operator
 from tacita.node.config import Folder
+from tacita.proto import tacita_pb2
 from tacita.protocols.policies.registry import complete_with_inputs
 from tests.integration.samples import Sample, named
 
@@ -154,7 +155,12 @@ def children(process: int) -> list[int]:
     for task in Path(f"/proc/{process}/task").iterdir():
         with contextlib.suppress(OSError):
             found += [int(child) for child in (task / "children").read_text().split()]
-    return sorted(c for c in found if "Z (" not in _state(c))
+    return sorted(c for c in found if alive(c))
+
+
+def alive(process: int) -> bool:
+    """Whether it runs; a process that nobody has waited for yet does not."""
+    return "Z (" not in _state(process)
 
 
 def _state(process: int) -> str:
@@ -228,6 +234,23 @@ class Running:
         """`tacita node status`."""
         ran = succeeded(tacita("node", "status", "--data", self.data(name), "--format", "json"))
         return dict(json.loads(ran.out))
+
+    def ask(self, name: str) -> tacita_pb2.StatusReply:
+        """The same without a process of its own."""
+
+        async def go() -> tacita_pb2.StatusReply | None:
+            operator = Operator(Folder(self.data(name)))
+            reply = await operator.status(10)
+            await operator.close()
+            return reply
+
+        reply = asyncio.run(go())
+        assert reply is not None, f"{name} does not answer"
+        return reply
+
+    def connected(self, name: str, peer: str) -> bool:
+        """Whether a node says that it has a stream with a peer."""
+        return {p.name: p.connected for p in self.ask(name).peers}[peer]
 
     def join(self, sample: Sample, session: str) -> dict[str, Finished | NodeFailure]:
         """Run a session as three operators would, and tell how it ended at every node."""

@@ -17,14 +17,17 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("recording") / "received"
+    return tmp_path_factory.mktemp("recording")
 
 
 @pytest.fixture(scope="module")
 def watched(idle: Path, recording: Path) -> Iterator[Running]:
-    """Three nodes, of which node3 writes down every frame that it receives."""
-    patch = inject(recording.parent / "patch", "tacita.node.transport", RECORD.format(path=str(recording)))
-    cluster = Running(idle, {"node3": patch})
+    """Three nodes that write down every frame that they receive."""
+    patches = {
+        name: inject(recording / f"patch-{name}", "tacita.node.transport", RECORD.format(path=str(recording / name)))
+        for name in canary.HOSTS.values()
+    }
+    cluster = Running(idle, patches)
     try:
         cluster.start()
         yield cluster
@@ -62,10 +65,12 @@ def test_no_other_node_ever_holds_an_input(watched: Running, recording: Path, tm
             assert bidder not in canary.owners(scanner.find(folder_pieces(watched.data(other))))
             assert bidder not in canary.owners(seen_in_memory[other])
     assert seen_in_engines == set(), "an engine process gets shares, never inputs"
-    received = recording.read_bytes()
     certificate = json.loads((tmp_path / "out" / "certificate.json").read_text())
-    assert bytes.fromhex(certificate["bids"]["alice"]["public"]) in received, "node3 did receive the bids of others"
-    assert canary.owners(scanner.find([received])) == set()
+    for bidder, host in canary.HOSTS.items():
+        public = bytes.fromhex(certificate["bids"][bidder]["public"])
+        for other in set(watched.names) - {host}:
+            assert public in (recording / other).read_bytes(), "the control: the bid object did arrive"
+    assert canary.owners(scanner.find((recording / name).read_bytes() for name in watched.names)) == set()
 
 
 def test_private_outcomes_are_known_to_their_owner_alone(watched: Running, recording: Path, tmp_path: Path) -> None:
@@ -82,6 +87,8 @@ def test_private_outcomes_are_known_to_their_owner_alone(watched: Running, recor
 
     scanner = Scanner(canary.private_outputs(sample, results) | canary.private_inputs(sample))
     assert scanner.find([ran.out.encode(), ran.err.encode()]) == set()
+    assert "security passive, key dealer-insecure, inputs_bound no" in ran.out and "welfare" not in ran.out
+    assert stat.S_IMODE((out / "auction.png").stat().st_mode) == 0o600, "the picture shows everybody's demand"
     public = [(out / name).read_bytes() for name in ("outcome.json", "certificate.json", "auction.png")]
     assert scanner.find(public) == set()
     for bidder, host in canary.HOSTS.items():
@@ -92,4 +99,4 @@ def test_private_outcomes_are_known_to_their_owner_alone(watched: Running, recor
             in_memory = scanner.find(memory_pieces(watched.processes[other].pid))
             assert (bidder in canary.owners(on_disk)) == (other == host)
             assert other == host or bidder not in canary.owners(in_memory)
-    assert canary.owners(scanner.find([recording.read_bytes()])) == set()
+    assert canary.owners(scanner.find((recording / name).read_bytes() for name in watched.names)) == set()

@@ -4,7 +4,8 @@ Runs in the peers' own environment and imports nothing of Tacita. One process pe
 Everything is MPyC's own: SecFxp(64, 32) arrays, its truncations, its comparisons, its TCP connections without TLS.
 Only the iterations are here: no commitments, no exact repair, no payments, no certificate. PROBLEM is a JSON file of
 float arrays in normalised units (bidders × slots; a missing bid is a bid for at most 0 units). Party 0 prints one JSON
-line with the allocation; every party prints its CPU and wall seconds from the end of iteration 1 to the last one.
+line with the allocation; every party prints its CPU and wall seconds from the end of iteration 1 to the last one, and
+the wall seconds from linked parties to the opened allocation.
 """
 
 import json
@@ -66,9 +67,11 @@ async def main() -> None:
     """Start, iterate, open the allocation."""
     problem = json.loads(Path(sys.argv[1]).read_text())
     await mpc.start()
+    linked = time.perf_counter()
     x, cpu, wall = await iterate(problem)
     result: dict[str, Any] = {"party": mpc.pid, "cpu": cpu, "wall": wall}
     allocation = await mpc.output(x)
+    result["total"] = time.perf_counter() - linked
     if mpc.pid == 0:
         result["allocation"] = [[float(v) for v in row] for row in allocation]
     await mpc.shutdown()

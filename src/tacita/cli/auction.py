@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tacita.cli.display import Progress, number, outcome_table, seconds_line
 from tacita.cli.node import read_terms
+from tacita.cli.options import Format
 from tacita.deploy import local
 from tacita.node import files
 from tacita.protocols.faults import CallerMistake
@@ -55,7 +56,7 @@ def run(
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
     plan: Annotated[str | None, typer.Option(help="shared or encrypted; overrides the terms")] = None,
     plain: Annotated[bool, typer.Option(help="also solve in the clear and print the gap")] = False,
-    format: Annotated[str, typer.Option(help="text or json")] = "text",
+    format: Format = "text",
 ) -> None:
     """Run a session on local nodes: they start, compute together, and leave a certificate."""
     begun = time.monotonic()
@@ -86,7 +87,7 @@ def demo(
     policy: Annotated[str, typer.Argument(help="which demo: auction")] = "auction",
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/demo"),
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
-    format: Annotated[str, typer.Option(help="text or json")] = "text",
+    format: Format = "text",
 ) -> None:
     """Run the built-in example on three local nodes: a coin issue with 12 bidders and 8 slots."""
     begun = time.monotonic()
@@ -132,7 +133,7 @@ def _session(options: Options) -> None:
     terms, bidders = complete_with_inputs(tree, options.inputs.splitlines(), lines)
     instance = POLICIES["auction"].instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
     _announce(instance, options.nodes, terms.session.security, say)
-    files.private_folder(out) if not out.exists() else None
+    files.results_folder(out)
     manifest = local.open_cluster(options.cluster, options.nodes, note=say)
     names = [node.name for node in manifest.nodes]
     placed = local.assign(list(bidders), names, options.assignment)
@@ -189,13 +190,13 @@ def _show(options: Options, terms: Terms, bidders: dict[str, Any], outcome: dict
         console.print(picture.terminal(curves, outcome), highlight=False)
     else:
         console.print(f"allocations and payments are private: see {out}/private/<bidder>.json")
-    if "welfare" in outcome:
-        console.print(
-            f"welfare {number(outcome['welfare'])}, security {outcome['security']}, "
-            f"key {outcome['provenance']}, inputs_bound {'yes' if outcome['inputs_bound'] else 'no'}"
-        )
+    welfare = f"welfare {number(outcome['welfare'])}, " if "welfare" in outcome else ""
+    console.print(
+        f"{welfare}security {outcome['security']}, key {outcome['provenance']}, "
+        f"inputs_bound {'yes' if outcome['inputs_bound'] else 'no'}"
+    )
     if plain is not None:
-        gaps = "  ".join(f"{k} {v:.1e}" for k, v in plain.items())
+        gaps = "  ".join(f"{k} {v:.1e}" for k, v in plain.items()) or "nothing is public to compare"
         console.print(f"gap to the plain solution: {gaps}", soft_wrap=True)
     console.print(seconds_line(outcome["seconds"]), soft_wrap=True)
     written = "  ".join(f"{out}/{name}" for name in ("outcome.json", "certificate.json", "roster.json", "auction.png"))

@@ -22,6 +22,12 @@ STAGES = {
 }
 
 
+GAP = 3
+"""Around and between the columns of the outcome."""
+CELL = 12
+"""Width of a party's column: 1500 of 5000."""
+
+
 class Progress:
     """One line per stage, one column per party; iteration k of K while solving."""
 
@@ -30,17 +36,18 @@ class Progress:
         self._cells: dict[tuple[str, str], str] = {}
         self._stage: dict[str, str] = {}
         self._live: Live | None = None
+        self._console = Console(stderr=True)
         self._plain = not sys.stderr.isatty()
 
     def __enter__(self) -> "Progress":
         if not self._quiet and not self._plain:
-            self._live = Live(self._table(), console=Console(stderr=True), refresh_per_second=8)
+            self._live = Live(self._table(self._console.width), console=self._console, refresh_per_second=8)
             self._live.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._live:
-            self._live.update(self._table())
+            self._live.update(self._table(self._console.width))
             self._live.__exit__(None, None, None)
 
     def report(self, party: str, progress: tacita_pb2.Progress) -> None:
@@ -56,18 +63,34 @@ class Progress:
         if self._quiet:
             return
         if self._live:
-            self._live.update(self._table())
+            self._live.update(self._table(self._console.width))
         elif begins and progress.stage in STAGES:
             sys.stderr.write(f"{progress.seconds:7.2f} s  {party}: {STAGES[progress.stage]}\n")
 
-    def _table(self) -> Table:
+    def _table(self, width: int) -> Table:
+        """One column per party, or if there is no room one for the party that is furthest behind."""
+        title_width = max(map(len, STAGES.values()))
         table = Table(box=None, pad_edge=False)
-        table.add_column("stage")
-        for party in self._parties:
-            table.add_column(party, min_width=11)
+        table.add_column("stage", no_wrap=True)
+        if title_width + (CELL + 2) * len(self._parties) <= width:
+            for party in self._parties:
+                table.add_column(party, min_width=CELL, max_width=CELL, no_wrap=True)
+            for stage, title in STAGES.items():
+                table.add_row(title, *(self._cells.get((stage, party), "") for party in self._parties))
+            return table
+        table.add_column(f"all {len(self._parties)} parties", no_wrap=True)
         for stage, title in STAGES.items():
-            table.add_row(title, *(self._cells.get((stage, party), "") for party in self._parties))
+            table.add_row(title, self._slowest([self._cells.get((stage, party), "") for party in self._parties]))
         return table
+
+    def _slowest(self, cells: list[str]) -> str:
+        waiting = [cell for cell in cells if cell != "done"]
+        if not waiting:
+            return "done"
+        done = f", {len(cells) - len(waiting)} done" if len(waiting) < len(cells) else ""
+        counted = [cell for cell in waiting if cell[:1].isdigit()]
+        begun = "…" if any(waiting) else ""
+        return (min(counted, key=lambda cell: int(cell.split()[0])) if counted else begun) + done
 
 
 def outcome_table(outcome: Mapping[str, Any], width: int) -> Table | None:
@@ -77,15 +100,15 @@ def outcome_table(outcome: Mapping[str, Any], width: int) -> Table | None:
         return None
     prices = outcome.get("price")
     slots = len(outcome["supply"])
-    name_width = max(len("supply"), *(len(name) for name in outcome["allocation"]))
+    paid = [number(p) for p in outcome["payment"].values()]
+    name_width = GAP + max(len("supply"), *(len(name) for name in outcome["allocation"]))
     cells = [*outcome["supply"], *(prices or []), *(x for row in outcome["allocation"].values() for x in row)]
-    cell = 2 + max(7, *(len(number(x)) for x in cells))
-    last = 2 + max(
-        7, len(number(sum(outcome["payment"].values()))), *(len(number(p)) for p in outcome["payment"].values())
-    )
-    room = max(1, (width - name_width - last - 6) // cell)
+    cell = GAP + max(len(f"slot {slots}"), *(len(number(x)) for x in cells))
+    last = GAP + max(len("payment"), len(number(sum(outcome["payment"].values()))), *map(len, paid))
+    room = max(1, (width - name_width - last - 1) // cell)
     shown = list(range(slots)) if slots <= room else [*range(room - 1), slots - 1]
-    left = f", slots {room} to {slots - 1} are in outcome.json" if len(shown) < slots else ""
+    hidden = f"slot {room} is" if room == slots - 1 else f"slots {room} to {slots - 1} are"
+    left = f", {hidden} in outcome.json" if len(shown) < slots else ""
     table = Table(title=f"Quantity per bidder and slot{left}", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("bidder", no_wrap=True)
     for t in shown:

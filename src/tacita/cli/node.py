@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from tacita.cli.display import Progress
+from tacita.cli.options import Format
 from tacita.crypto.entropy import SystemEntropy
 from tacita.protocols.faults import CallerMistake, MachineFault
 
-app = typer.Typer(no_args_is_help=True, help="Run one party of a cluster on this machine.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run one party of a cluster on this machine.")
 
 Data = Annotated[Path, typer.Option("--data", help="the node's data folder")]
-Format = Annotated[str, typer.Option("--format", help="text or json")]
 
 
 def say(format: str, sentence: str, **facts: object) -> None:
@@ -115,9 +115,7 @@ def status(data: Data, format: Format = "text") -> None:
         finally:
             await operator.close()
         if reply is None:
-            raise MachineFault(
-                f"{operator.name} does not answer at {operator.address}; start it with tacita node start"
-            )
+            raise MachineFault(operator.silence())
         return {
             "name": reply.name,
             "address": operator.address,
@@ -159,8 +157,10 @@ def join(
     from tacita.protocols.policies.registry import complete_terms
 
     folder = Folder(data)
+    folder.identity()
     completed = complete_terms(read_terms(terms))
     check_session_name(completed)
+    files.results_folder(out)
     inbox = folder.inbox(completed.session.name)
     files.write_canonical(inbox / "terms.json", completed.tree)
     files.write(inbox / "inputs.csv", files.read_text(inputs, "inputs").encode(), files.PRIVATE)

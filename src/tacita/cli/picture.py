@@ -95,7 +95,8 @@ def save(path: Path, all_curves: Sequence[Curves], outcome: Mapping[str, Any]) -
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png")
     plt.close(figure)
-    files.write(path, buffer.getvalue())
+    # It shows what the bidders kept secret.
+    files.write(path, buffer.getvalue(), files.PRIVATE)
 
 
 def terminal(all_curves: Sequence[Curves], outcome: Mapping[str, Any], width: int = 64, height: int = 15) -> str:

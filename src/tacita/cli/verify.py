@@ -8,18 +8,20 @@ from typing import Annotated
 
 import typer
 
+from tacita.cli.options import Format
 from tacita.protocols import verify as check
 from tacita.protocols.faults import CallerMistake, VerificationFailed
 from tacita.protocols.roster import Roster
 
 UNKNOWN_SIGNERS = 5
+MAX_BYTES = 256 << 20
 
 
 def verify(
     certificate: Annotated[Path, typer.Argument(help="certificate.json of a session")],
     roster: Annotated[Path | None, typer.Option(help="roster.json of the cluster you trust")] = None,
     terms: Annotated[Path | None, typer.Option(help="terms.toml that the session must have followed")] = None,
-    format: Annotated[str, typer.Option(help="text or json")] = "text",
+    format: Format = "text",
 ) -> int:
     """Re-check everything a certificate claims, without network and without trusting the nodes."""
     as_json = format == "json"
@@ -67,9 +69,13 @@ def verify(
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CallerMistake(f"the {what} {path} cannot be read ({error.strerror}); give the right path") from None
+    if len(data) > MAX_BYTES:
+        raise CallerMistake(f"the {what} {path} is larger than {MAX_BYTES >> 20} MiB; give the right file")
+    return data
 
 
 def _json(path: Path, what: str) -> object:

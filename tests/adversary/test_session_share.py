@@ -1,0 +1,286 @@
+"""Stage 2: engine keys and dealt shares; stage 3: output masks and openings (A13, A19, A63, A69, A80, A84, A87)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tacita.crypto.entropy import SeededEntropy
+from tacita.crypto.proofs import quadratic
+from tacita.protocols.faults import (
+    BadKeyShare,
+    InvalidEncodingFault,
+    InvalidProofFault,
+    ProtocolFault,
+    SessionAborted,
+    SuspectFault,
+    TacitaError,
+)
+from tacita.protocols.party import Job, Result, Solved
+from tacita.protocols.stages import release, share
+from tacita.protocols.stages.commit import BidObject
+from tacita.protocols.stages.setup import Setup
+from tests.adversary.bids import CHEAT, cheat, deal
+from tests.adversary.deviation import (
+    Deviant,
+    assert_all_name,
+    assert_nothing_decrypted,
+    errors,
+    known,
+    run,
+    to,
+)
+from tests.adversary.honest import a1
+
+
+def flipped(payload: bytes) -> bytes:
+    return bytes([payload[0] ^ 1]) + payload[1:]
+
+
+# ---- engine keys ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victims", [["node1"], ["node1", "node2"]], ids=str)
+@pytest.mark.parametrize(
+    "change", [flipped, lambda p: p[:-1], lambda p: p + b"\0", lambda p: b"", lambda p: bytes(999)]
+)
+def test_a_key_contribution_that_was_not_committed_names_its_sender(
+    victims: list[str], change: Callable[[bytes], bytes]
+) -> None:
+    """A87: a member that hands out two different contributions is caught by its victim at once."""
+    cluster = Deviant(3, rewrite=to("keys", change, victims))
+    outcomes = run(cluster)
+    for name in victims:
+        fault = outcomes[name]
+        assert isinstance(fault, ProtocolFault | SessionAborted), repr(fault)
+        assert isinstance(fault, SessionAborted) or fault.culprit == "node3"
+    assert any(isinstance(outcomes[name], ProtocolFault) for name in victims)
+    assert_nothing_decrypted(cluster)
+
+
+def test_keys_that_differ_are_noticed_before_they_are_used_even_without_commitments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Control of the commitment: the comparison of key hashes still stops the session, but names nobody alone."""
+    monkeypatch.setattr(share, "_commitment", lambda subset, value: bytes(32))
+    cluster = Deviant(3, rewrite=to("keys", flipped, ["node1"]))
+    for error in known(run(cluster), cluster):
+        assert isinstance(error, SuspectFault) and "different keys" in str(error)
+    assert "masks" not in cluster.rounds()
+
+
+def test_control_without_both_checks_the_engine_computes_with_different_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "_commitment", lambda subset, value: bytes(32))
+    monkeypatch.setattr(share, "check_confirmations", lambda roster, everybody: None)
+    cluster = Deviant(3, deadline=3.0, rewrite=to("keys", flipped, ["node1"]))
+    ended = run(cluster)
+    assert "masks" in cluster.rounds(), "the engine ran"
+    assert not any(isinstance(ended[name], Result) for name in cluster.honest)
+
+
+@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: p + b"\0", lambda p: b"", lambda p: p * 2])
+def test_key_confirmations_of_another_length_name_their_sender(change: Callable[[bytes], bytes]) -> None:
+    cluster = Deviant(3, lies={"confirm keys": change})
+    assert_all_name(cluster, run(cluster), InvalidEncodingFault, "node3")
+
+
+def test_a_wrong_key_confirmation_makes_the_subset_suspect() -> None:
+    cluster = Deviant(3, lies={"confirm keys": lambda p: p[:-1] + bytes([p[-1] ^ 1])})
+    for error in errors(cluster, run(cluster)):
+        assert isinstance(error, SuspectFault) and "node3" in error.suspects
+
+
+# ---- dealt shares -----------------------------------------------------------------------------------------------
+
+
+def dealt(body_for: Callable[[str, bytes], bytes], hashed: bool = True) -> Callable[..., BidObject]:
+    return lambda setup, bid, values: deal(setup, bid, values, body_for, hashed)
+
+
+def only(victim: str, change: Callable[[bytes], bytes]) -> Callable[[str, bytes], bytes]:
+    return lambda node, body: change(body) if node == victim else body
+
+
+def exchanged(setup: Setup, bid: BidObject, values: Sequence[int]) -> BidObject:
+    first, *rest = bid.envelopes
+    return replace(bid, envelopes=(rest[0], first, *rest[1:]))
+
+
+BAD_DEALS: dict[str, Callable[..., BidObject]] = {
+    "a share outside the field": dealt(only("node1", lambda b: b[:32] + b"\xff" * (len(b) - 32))),
+    "one share too few": dealt(only("node1", lambda b: b[: 32 + (len(b) - 32) * 3 // 4])),
+    "no share at all": dealt(only("node1", lambda b: b[:32])),
+    "an empty body": dealt(only("node1", lambda b: b"")),
+    "another share than hashed": dealt(only("node1", lambda b: b[:-1] + bytes([b[-1] ^ 1])), hashed=False),
+    "another salt than hashed": dealt(only("node1", flipped), hashed=False),
+    "envelopes exchanged": exchanged,
+    "an envelope of zeros": lambda s, bid, v: replace(
+        bid, envelopes=(bytes(len(bid.envelopes[0])), *bid.envelopes[1:])
+    ),
+    "an empty envelope": lambda s, bid, v: replace(bid, envelopes=(b"", *bid.envelopes[1:])),
+    "a point of small order": lambda s, bid, v: replace(
+        bid, envelopes=(bytes([1]) + bytes(31) + bid.envelopes[0][32:], *bid.envelopes[1:])
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD_DEALS)
+def test_bad_shares_to_one_node_end_the_session_for_all_before_anything_is_computed(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A13/A84: the victim is certain; the others hear a complaint that this version cannot decide."""
+    cheated, cluster = cheat(monkeypatch, BAD_DEALS[what]), Deviant(3)
+    outcomes = run(cluster)
+    assert cheated
+    victim = outcomes["node1"]
+    assert isinstance(victim, BadKeyShare) and victim.culprit == CHEAT, repr(victim)
+    other = outcomes["node2"]
+    if what == "envelopes exchanged":
+        assert isinstance(other, BadKeyShare) and other.culprit == CHEAT
+    else:
+        assert isinstance(other, SuspectFault) and set(other.suspects) == {CHEAT, "node1"}, repr(other)
+    assert "masks" not in cluster.rounds()
+
+
+def test_what_does_not_hold_a_share_that_fits_its_hash_but_no_polynomial_names_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also the control of the hash: past it, another input is computed with, and `inputs_bound` is false."""
+    cheat(monkeypatch, dealt(only("node1", lambda b: b[:-1] + bytes([b[-1] ^ 1]))))
+    cluster = Deviant(3, deadline=3.0)
+    for ended in run(cluster).values():
+        assert not isinstance(ended, ProtocolFault), repr(ended)
+        assert not isinstance(ended, Result) or ended.outcome["inputs_bound"] is False
+    assert "masks" in cluster.rounds()
+
+
+def test_a_false_complaint_blames_nobody_alone() -> None:
+    """A13: who is right is not decided in this version, so both are suspects and neither is a culprit."""
+    for accused in ("ann", "bob", CHEAT):
+        cluster = Deviant(3, lies={"shares": lambda _, name=accused: f"bad {name}".encode()})  # type: ignore[misc]
+        for error in errors(cluster, run(cluster)):
+            assert isinstance(error, SuspectFault) and error.suspects == (accused, "node3")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"OK", b"ok ", b"bad ", b"bad mallory", b"bad \xff", b"bad node1", b"\0" * 999]
+)
+def test_an_unknown_answer_about_shares_names_its_sender(answer: bytes) -> None:
+    cluster = Deviant(3, lies={"shares": lambda _: answer})
+    outcomes = run(cluster)
+    assert_all_name(cluster, outcomes, ProtocolFault, "node3")
+    assert all(str(e).isprintable() for e in errors(cluster, outcomes))
+
+
+# ---- output masks -----------------------------------------------------------------------------------------------
+
+
+def masks_of(cluster: Deviant, name: str) -> bytes:
+    return next(e.payload for s, _, e in cluster.log if (s, e.round) == (name, "masks"))
+
+
+def cancelling(cluster: Deviant) -> Callable[[bytes], bytes]:
+    """A63: (Enc(r1)·Enc(r2))⁻¹·Enc(x): the others' masks would cancel in the decryption."""
+    key = cluster.key.encryption
+    width = key.ciphertext_bytes
+
+    def change(mine: bytes) -> bytes:
+        product = 1
+        for name in ("node1", "node2"):
+            product = product * int.from_bytes(masks_of(cluster, name)[:width], "big") % int(key.square)
+        known_mask, _ = key.encrypt(7, SeededEntropy("x"))
+        cancelled = pow(product, -1, int(key.square)) * int(known_mask) % int(key.square)
+        return cancelled.to_bytes(width, "big") + mine[width:]
+
+    return change
+
+
+def yesterday(cluster: Deviant) -> Callable[[bytes], bytes]:
+    """Valid masks of the same node in another session."""
+    setup = cluster.setup(a1()[0])
+    return lambda _: release.make_masks(setup, bytes(32), "node3", SeededEntropy("yesterday")).encode(setup)
+
+
+MASKS: dict[str, Callable[[Deviant], Callable[[bytes], bytes]]] = {
+    "that cancel the others": cancelling,
+    "of another session": yesterday,
+    "of another node": lambda cluster: lambda _: masks_of(cluster, "node1"),
+    "with a changed proof": lambda cluster: lambda mine: mine[:-40] + bytes([mine[-40] ^ 1]) + mine[-39:],
+    "without a proof": lambda cluster: lambda mine: mine[: cluster.key.encryption.ciphertext_bytes] + bytes(4),
+    "of zero": lambda cluster: lambda mine: bytes(256) + mine[256:],
+    "and more": lambda cluster: lambda mine: mine + b"\0",
+    "cut short": lambda cluster: lambda mine: mine[:-1],
+    "of nothing": lambda cluster: lambda mine: b"",
+}
+
+
+@pytest.mark.parametrize("what", MASKS)
+def test_masks_without_their_proof_name_their_node_and_nothing_is_opened(what: str) -> None:
+    cluster = Deviant(3, rush=True)
+    cluster.lies["masks"] = MASKS[what](cluster)
+    assert_all_name(cluster, run(cluster), InvalidProofFault, "node3")
+    assert "openings" not in cluster.rounds()
+
+
+def test_control_without_the_proof_cancelling_masks_reach_the_decryption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harm: all nodes decrypt ciphertexts from which every honest node's mask is gone; the result is not right."""
+    monkeypatch.setattr(quadratic, "verify", lambda *_: None)
+    cluster = Deviant(3, rush=True)
+    cluster.lies["masks"] = cancelling(cluster)
+    outcomes = run(cluster)
+    honest = run(Deviant(3))["node1"]
+    assert isinstance(honest, Result)
+    for name in cluster.honest:
+        ended = outcomes[name]
+        assert not isinstance(ended, Result) or ended.outcome["price"] != honest.outcome["price"]
+    assert "partials" in cluster.rounds()
+
+
+# ---- what the engine is fed ---------------------------------------------------------------------------------------
+
+
+def engine_with(cluster: Deviant, change: Callable[[Job], Job]) -> dict[str, Any]:
+    async def solver(job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
+        return await cluster.solver(change(job), session, report)
+
+    return {"solver": solver}
+
+
+def with_masks(change: Callable[[int], int]) -> Callable[[Job], Job]:
+    def changed(masks: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        return {label: [change(r) for r in row] for label, row in masks.items()}
+
+    return lambda job: replace(job, masks=changed(job.masks))
+
+
+def test_masks_too_large_for_any_output_are_noticed_before_the_ticket() -> None:
+    """A68: no verifier would accept such openings, so nobody signs a ticket on them."""
+    cluster = Deviant(3)
+    outcomes = run(cluster, node3=engine_with(cluster, with_masks(lambda r: r + (1 << 150))))
+    for error in errors(cluster, outcomes):
+        assert isinstance(error, SuspectFault) and "wrong number or size" in str(error), repr(error)
+    assert "ticket" not in cluster.rounds()
+
+
+def test_what_does_not_hold_in_a_passive_engine_another_mask_in_range_shifts_the_result() -> None:
+    """A21/A22 need the engine of the next version; the certificate says that it is not there."""
+    cluster, results = Deviant(3), []
+    outcomes = run(cluster, node3=engine_with(cluster, with_masks(lambda r: r ^ 1)))
+    for name in cluster.honest:
+        ended = outcomes[name]
+        if isinstance(ended, Result):
+            assert (ended.outcome["security"], ended.outcome["inputs_bound"]) == ("passive", False)
+            results.append(ended)
+        else:
+            assert isinstance(ended, TacitaError), repr(ended)
+    assert len({r.certificate for r in results}) <= 1
+
+
+def test_nodes_that_opened_different_values_stop_before_the_ticket() -> None:
+    """A19: the engine notices it first, unless both digests are wrong; either way nobody signs."""
+    cluster = Deviant(3, lies={"openings": flipped})
+    for error in errors(cluster, run(cluster)):
+        assert isinstance(error, SuspectFault) and "node3" in error.suspects
+    assert "ticket" not in cluster.rounds()
+    assert_nothing_decrypted(cluster)

@@ -1,0 +1,98 @@
+"""kill -9 of one node before and after every step: the same ceremony goes on in a new epoch, as R6 says."""
+
+import pytest
+
+from tacita.protocols.faults import Absent, CallerMistake, SessionAborted
+from tacita.protocols.keygen.ceremony import Made
+from tacita.protocols.keygen.gathering import MAX_ABORTS
+from tacita.protocols.keygen.recovery import MAX_RESUMES
+from tests.keygen.liars import Killed, Lies, all_made
+from tests.keygen.ring import Ring
+
+STEPS = [
+    "S1", "S1/private", "S2", "S2/private", "S3", "S4", "S5", "S6", "S7", "S7b", "S9",
+    "S8", "S8 coin", "S8 commit", "S8 open", "K0", "K1", "K2", "K2 open", "K3", "K4", "K4 open", "K5", "K6",
+]  # fmt: skip
+
+
+def crash(ring: Ring, monkeypatch: pytest.MonkeyPatch, lies: Lies) -> dict:
+    """The first epoch, which ends with one node gone and the others waiting for it in vain."""
+    lies.install(ring, monkeypatch)
+    outcomes = ring.run()
+    assert isinstance(outcomes[ring.names[lies.liar - 1]], Killed), outcomes
+    for name, result in outcomes.items():
+        if name != ring.names[lies.liar - 1]:
+            finished = isinstance(result, Made) and lies.dies_after == "K6"
+            assert finished or isinstance(result, (Absent, SessionAborted)), (name, repr(result))
+    monkeypatch.undo()
+    return outcomes
+
+
+def batch_seeds(ring: Ring) -> list[bytes]:
+    """Every σ that any node ever wrote down."""
+    found = []
+    for store in ring.stores.values():
+        for facts in (store.facts, store.forgotten):
+            found += [value[4:] for (kind, _), value in facts.items() if kind == "keygen/batch" and len(value) > 4]
+    return found
+
+
+@pytest.mark.parametrize("when", ["dies_before", "dies_after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_ceremony_goes_on_after_a_crash_at_any_step(step, when, seed, monkeypatch) -> None:
+    ring = Ring(seed=seed)
+    crash(ring, monkeypatch, Lies(liar=2, **{when: step}))
+    outcomes = ring.run()
+    assert all_made(outcomes), outcomes
+    assert len({made.certificate.encode() for made in outcomes.values()}) == 1
+    seeds = batch_seeds(ring)
+    assert len(seeds) == len(set(seeds)), "a batch was begun twice with the same randomness"
+
+
+def test_a_winner_that_was_resumed_too_often_is_opened_and_another_one_found(seed, monkeypatch) -> None:
+    ring = Ring(seed=seed)
+    moduli = set()
+    for _ in range(MAX_RESUMES + 1):
+        crash(ring, monkeypatch, Lies(liar=2, dies_before="K2"))
+        moduli |= {made_of(store).modulus for store in ring.stores.values()}
+    assert len(moduli) == 1, "the winner is resumed as long as that is allowed"
+    outcomes = ring.run()
+    assert all_made(outcomes), outcomes
+    assert outcomes["node1"].certificate.key.modulus not in moduli
+    assert outcomes["node1"].certificate.origin.epoch == MAX_RESUMES + 1
+
+
+def made_of(store):
+    from tacita.protocols.keygen.memory import Winner
+
+    return next(Winner.decode(v) for (kind, _), v in store.facts.items() if kind == "keygen/winner")
+
+
+def test_every_epoch_draws_a_fresh_theta_seed(seed, monkeypatch) -> None:
+    """R8: three openings of theta under one mask would factor N (attacks/test_theta_mask.py)."""
+    ring = Ring(seed=seed)
+    for _ in range(2):
+        crash(ring, monkeypatch, Lies(liar=2, dies_before="K4"))
+    assert all_made(ring.run())
+    for store in ring.stores.values():
+        facts = {**store.forgotten, **store.facts}
+        seeds = [value for (kind, _), value in facts.items() if kind == "keygen/theta"]
+        assert len(seeds) == len(set(seeds)) == 3
+        opened = [value for (kind, _), value in facts.items() if kind == "keygen/opened"]
+        assert len(opened) == len(set(opened)) == 3
+
+
+def test_after_eight_aborts_a_human_decides(seed, monkeypatch) -> None:
+    ring = Ring(seed=seed)
+    for _ in range(MAX_ABORTS + 1):
+        crash(ring, monkeypatch, Lies(liar=2, dies_before="S4"))
+    outcomes = ring.run()
+    assert all(isinstance(result, CallerMistake) for result in outcomes.values()), outcomes
+    assert "interrupted" in str(outcomes["node1"])
+
+
+def test_the_number_of_aborts_stands_in_the_key_file(seed, monkeypatch) -> None:
+    ring = Ring(seed=seed)
+    crash(ring, monkeypatch, Lies(liar=2, dies_before="S4"))
+    outcomes = ring.run()
+    assert outcomes["node1"].certificate.origin.epoch == 1
