@@ -44,10 +44,10 @@ async def check_dealings(
 ) -> None:
     """Check all dealers' shares at once; raises ConversionMismatch naming a dealer, or SuspectFault.
 
-    Call it when every node has said that it holds its shares from everybody: what is checked can then no longer
-    depend on the coin.
+    Call it when this node holds its shares from everybody.
     """
-    # 1. A coin that nobody can know before all parts of it are fixed.
+    # 1. A coin that nobody can know before all parts of it are fixed. A node's commitment is also its receipt for all
+    # shares, and no part of the coin is shown before every node's is there: nothing dealt can depend on the coin.
     coin, nonce = party.entropy.token(32), party.entropy.token(32)
     promised = await channel.broadcast("bind commit", bind.commitment(party.name, coin, nonce))
     revealed = await channel.broadcast("bind coin", coin + nonce)

@@ -107,9 +107,9 @@ class _Session:
         channel = self._next_channel(session, channel)
         keys = await self._keys(setup, channel, session, contributions, hellos)
         shares, bad = self._open_envelopes(setup, objects)
+        await self._everybody_holds(channel, objects, bad)
         party.report(Event("masks"))
         masks = await exchange_masks(party, setup, channel, session)
-        await self._everybody_holds(channel, objects, bad)
         party.report(Event("bind"))
         bids = {name: bid for name, (bid, _) in objects.items()}
         everybody = dealings(setup, bids, shares, masks.verified, masks.shares)

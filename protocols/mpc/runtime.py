@@ -97,7 +97,8 @@ class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc, name-defined
                 place.set_result(payload)
                 continue
             self.waiting += size + MESSAGE_COST
-            if place is not None or self.waiting > MAX_WAITING:
+            late = step <= self.runtime._program_counter[0]  # what this step expects, it expects since it began
+            if late or place is not None or self.waiting > MAX_WAITING:
                 raise MachineFault(f"{who} sent engine messages that no program sends; the session ends")
             self.buffers[step] = payload
 

@@ -18,6 +18,9 @@ from tacita.protocols.stages.setup import Setup
 CHEAT = "cat"
 """Hosted by node3, which is therefore the deviating node."""
 
+BLIND = 54321
+"""The blinding integer that forged objects deal."""
+
 Forge = Callable[[Setup, BidObject, Sequence[int]], BidObject]
 
 
@@ -56,7 +59,8 @@ def with_values(change: Callable[[list[int]], list[int]]) -> Forge:
         entropy, other = SeededEntropy("other values"), change(list(values))
         fields = tuple(setup.parameters.key.encrypt(v, entropy)[0] for v in other)
         commitment = setup.parameters.group.commit(other, 12345)
-        return deal(setup, replace(bid, fields=fields, commitment=commitment), other)
+        blind, _ = setup.parameters.key.encrypt(BLIND, entropy)
+        return deal(setup, replace(bid, fields=fields, blind=blind, commitment=commitment), other)
 
     return forge
 
@@ -71,7 +75,7 @@ def deal(
     """Shares of `values` in new envelopes, changed by `body_for`; hashed as sent or, if not `hashed`, as honest."""
     entropy, prime, nodes = SeededEntropy("deal"), setup.demand.prime, setup.roster.nodes
     width = byte_width(prime.bit_length())
-    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in values]
+    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in (*values, BLIND)]
     hashes, envelopes = [], []
     for i, node in enumerate(nodes):
         honest = entropy.token(commit.SALT_BYTES) + b"".join(row[i].to_bytes(width, "big") for row in dealt)

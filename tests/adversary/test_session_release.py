@@ -11,7 +11,7 @@ from tacita.protocols import releasing
 from tacita.protocols.channel import Envelope, sign
 from tacita.protocols.faults import Absent
 from tacita.protocols.party import Result
-from tacita.protocols.stages import commit, release
+from tacita.protocols.stages import commit, partials, release
 from tests.adversary.deviation import Deviant, drop, finished, last_bit, run, silence, to
 from tests.adversary.honest import a1
 
@@ -107,7 +107,7 @@ def test_a_wrong_partial_decryption_is_named_and_the_result_is_produced(what: st
 def test_control_without_the_proof_a_shifted_partial_decryption_changes_the_result(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(release.decryption, "verify", lambda *_: None)
+    monkeypatch.setattr(partials.decryption, "verify", lambda *_: None)
     cluster = Deviant(3, liar="node1")
     cluster.lies["partials"] = shifted(cluster)
     outcomes, honest = run(cluster), run(Deviant(3))["node2"]

@@ -8,20 +8,24 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.proofs import quadratic
+from tacita.protocols import session
 from tacita.protocols.faults import (
     BadKeyShare,
+    ConversionMismatch,
+    InconsistentOpening,
     InvalidEncodingFault,
     InvalidProofFault,
     ProtocolFault,
     SessionAborted,
     SuspectFault,
-    TacitaError,
 )
 from tacita.protocols.party import Job, Result, Solved
-from tacita.protocols.stages import release, share
+from tacita.protocols.stages import share
 from tacita.protocols.stages.commit import BidObject
+from tacita.protocols.stages.masks import make_masks
 from tacita.protocols.stages.setup import Setup
 from tests.adversary.bids import CHEAT, cheat, deal
+from tests.adversary.dealing import no_check, node, shifted
 from tests.adversary.deviation import (
     Deviant,
     assert_all_name,
@@ -143,16 +147,13 @@ def test_bad_shares_to_one_node_end_the_session_for_all_before_anything_is_compu
     assert "masks" not in cluster.rounds()
 
 
-def test_what_does_not_hold_a_share_that_fits_its_hash_but_no_polynomial_names_nobody(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Also the control of the hash: past it, another input is computed with, and `inputs_bound` is false."""
+def test_a_share_that_fits_its_hash_but_no_polynomial_stops_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three nodes two honest shares are a polynomial, of another number: the dealer is named."""
     cheat(monkeypatch, dealt(only("node1", lambda b: b[:-1] + bytes([b[-1] ^ 1]))))
     cluster = Deviant(3, deadline=3.0)
-    for ended in run(cluster).values():
-        assert not isinstance(ended, ProtocolFault), repr(ended)
-        assert not isinstance(ended, Result) or ended.outcome["inputs_bound"] is False
-    assert "masks" in cluster.rounds()
+    for error in errors(cluster, run(cluster)):
+        assert isinstance(error, SuspectFault | ConversionMismatch), repr(error)
+    assert "openings" not in cluster.rounds()
 
 
 def test_a_false_complaint_blames_nobody_alone() -> None:
@@ -199,7 +200,7 @@ def cancelling(cluster: Deviant) -> Callable[[bytes], bytes]:
 def yesterday(cluster: Deviant) -> Callable[[bytes], bytes]:
     """Valid masks of the same node in another session."""
     setup = cluster.setup(a1()[0])
-    return lambda _: release.make_masks(setup, bytes(32), "node3", SeededEntropy("yesterday")).encode(setup)
+    return lambda _: make_masks(setup, bytes(32), "node3", SeededEntropy("yesterday")).posted
 
 
 MASKS: dict[str, Callable[[Deviant], Callable[[bytes], bytes]]] = {
@@ -226,6 +227,7 @@ def test_masks_without_their_proof_name_their_node_and_nothing_is_opened(what: s
 def test_control_without_the_proof_cancelling_masks_reach_the_decryption(monkeypatch: pytest.MonkeyPatch) -> None:
     """The harm: all nodes decrypt ciphertexts from which every honest node's mask is gone; the result is not right."""
     monkeypatch.setattr(quadratic, "verify", lambda *_: None)
+    monkeypatch.setattr(session, "check_dealings", no_check)  # which would notice it too
     cluster = Deviant(3, rush=True)
     cluster.lies["masks"] = cancelling(cluster)
     outcomes = run(cluster)
@@ -254,27 +256,37 @@ def with_masks(change: Callable[[int], int]) -> Callable[[Job], Job]:
     return lambda job: replace(job, masks=changed(job.masks))
 
 
-def test_masks_too_large_for_any_output_are_noticed_before_the_ticket() -> None:
+def test_masks_too_large_for_any_output_are_noticed_before_the_ticket(monkeypatch: pytest.MonkeyPatch) -> None:
     """A68: no verifier would accept such openings, so nobody signs a ticket on them."""
+    monkeypatch.setattr(session, "check_dealings", no_check)  # which would notice it first
     cluster = Deviant(3)
-    outcomes = run(cluster, node3=engine_with(cluster, with_masks(lambda r: r + (1 << 150))))
-    for error in errors(cluster, outcomes):
-        assert isinstance(error, SuspectFault) and "wrong number or size" in str(error), repr(error)
+    with node(monkeypatch, shifted(0, 1 << 150)):
+        for error in errors(cluster, run(cluster)):
+            assert isinstance(error, SuspectFault) and "wrong number or size" in str(error), repr(error)
     assert "ticket" not in cluster.rounds()
 
 
-def test_what_does_not_hold_in_a_passive_engine_another_mask_in_range_shifts_the_result() -> None:
-    """A21/A22 need the engine of the next version; the certificate says that it is not there."""
-    cluster, results = Deviant(3), []
-    outcomes = run(cluster, node3=engine_with(cluster, with_masks(lambda r: r ^ 1)))
-    for name in cluster.honest:
-        ended = outcomes[name]
-        if isinstance(ended, Result):
-            assert (ended.outcome["security"], ended.outcome["inputs_bound"]) == ("passive", False)
-            results.append(ended)
-        else:
-            assert isinstance(ended, TacitaError), repr(ended)
-    assert len({r.certificate for r in results}) <= 1
+@pytest.mark.parametrize("change", [1, 1 << 20, 1 << 150])
+def test_an_engine_that_is_fed_other_masks_than_were_dealt_is_noticed_when_an_output_opens(change: int) -> None:
+    """A21/A22: all shares of an opening must fit together."""
+    cluster = Deviant(3)
+    outcomes = run(cluster, node3=engine_with(cluster, with_masks(lambda r: r ^ change)))
+    for error in errors(cluster, outcomes):
+        assert isinstance(error, InconsistentOpening), repr(error)
+    assert "ticket" not in cluster.rounds()
+
+
+@pytest.mark.parametrize("change", [1, 1 << 20, 1 << 100])
+def test_an_engine_that_is_fed_other_input_shares_than_were_dealt_is_noticed(change: int) -> None:
+    """A18: its wrong share is a wrong factor of the input's tag."""
+    cluster = Deviant(3)
+
+    def other(job: Job) -> Job:
+        return replace(job, inputs={label: [row[0] ^ change, *row[1:]] for label, row in job.inputs.items()})
+
+    for error in errors(cluster, run(cluster, node3=engine_with(cluster, other))):
+        assert isinstance(error, SuspectFault), repr(error)
+    assert "ticket" not in cluster.rounds()
 
 
 def test_nodes_that_opened_different_values_stop_before_the_ticket() -> None:

@@ -116,8 +116,10 @@ def test_a_pickle_in_place_of_shares_is_bytes_like_any_other(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shares_changed_at_random_end_in_a_verdict_or_the_known_limit(seed: int) -> None:
-    """A18/A27 in a passive engine: most are noticed by an opening, and nobody is named who was not there."""
+def test_shares_changed_at_random_never_end_in_another_result(seed: int) -> None:
+    """A18/A27: noticed, unless the program had already ended; and nobody is named."""
+    honest = run(Deviant(3))["node1"]
+    assert isinstance(honest, Result)
     entropy = SeededEntropy(f"engine/{seed}")
 
     def change(data: bytes) -> bytes:
@@ -132,7 +134,7 @@ def test_shares_changed_at_random_end_in_a_verdict_or_the_known_limit(seed: int)
         if isinstance(ended, SuspectFault):
             assert not isinstance(ended, MachineFault), f"seed {seed}: {ended!r}"
         if isinstance(ended, Result):
-            assert ended.outcome["security"] == "passive", "SECURITY.md says what that means"
+            assert ended.outcome["price"] == honest.outcome["price"], f"seed {seed}: a wrong result"
 
 
 def shape(lines: str, stop: str | None) -> tuple[list[tuple[str, str, str, int]], list[bool], dict[str, list[int]]]:

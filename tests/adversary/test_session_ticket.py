@@ -73,13 +73,13 @@ def test_silence_at_the_ticket_is_an_absence_and_nothing_is_decrypted() -> None:
 
 
 def aborts(receiver: str, cluster: Deviant) -> Rewrite:
-    """node3 signs the ticket towards everybody and at once tells one node that the session is over."""
+    """node3 signs the ticket towards all but one node; when that one has signed, it says that the session is over."""
 
     def rewrite(envelope: Envelope, to_whom: str) -> Any:
         if to_whom != receiver or envelope.round not in ("ticket", "signed", "partials"):
             return None if envelope.round == "partials" else envelope
         stop = replace(envelope, round="abort", payload=b"", sequence=99)
-        return [sign(stop, cluster.identities["node3"])] if envelope.round == "ticket" else None
+        return [sign(stop, cluster.identities["node3"])] if envelope.round == "signed" else None
 
     return rewrite
 

@@ -38,7 +38,7 @@ def test_control_without_a_lie_all_nodes_finish() -> None:
     assert all(isinstance(r, Result) for r in outcomes.values()), outcomes
     assert not cluster.told
     assert [r for r in cluster.rounds() if not r.endswith("/echo")] == [
-        "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "masks", "mask shares", "shares",
+        "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "shares", "masks", "mask shares",
         "bind commit", "bind coin", "bind all", "bind all partials", "openings", "ticket", "signed", "partials",
     ]  # fmt: skip
 

@@ -135,7 +135,7 @@ def test_a_second_message_for_one_step_is_refused(late: bool) -> None:
         if late:
             runtime.step()
             assert await runtime.exchange({}, {1: 5}) == {1: b"first"}
-        with pytest.raises(MachineFault, match="second engine message"):
+        with pytest.raises(MachineFault, match="no program sends"):
             runtime.feed(1)(message)
 
     asyncio.run(feed())
