@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow lint types imports proto proto-check vectors bench lock clean
+.PHONY: demo test test-slow ceremonies adversary-keygen lint types imports proto proto-check vectors bench lock clean
 
 demo: $(VENV)/demo.done
 	$(BIN)/tacita demo --out $(OUT)
@@ -16,6 +16,16 @@ test: $(VENV)/dev.done
 # 12 bidders, 8 slots and more instances through real engines; long.
 test-slow: $(VENV)/dev.done
 	$(PYTEST) tests -m slow --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# 20 key ceremonies of 2048 bits, 3072 bits and 4, 5, 7 nodes in real processes, and nodes killed at any time; long.
+ceremonies: $(VENV)/dev.done
+	$(PYTEST) tests/keygen/test_processes.py -m slow --timeout 600 \
+	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# Every lie in a ceremony of 1024 bits on ten seeds.
+adversary-keygen: $(VENV)/dev.done
+	$(PYTEST) tests/keygen -m "slow and not cluster" --timeout 600 \
+	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

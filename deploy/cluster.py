@@ -1,8 +1,8 @@
 """Founding a cluster: enrolments of nodes become a roster, certificates and key shares.
 
 A node enrols with its public keys. Whoever founds the cluster makes the TLS authority; the nodes then make their key
-among themselves. `found` deals a key, for tests only: that dealer could decrypt and forge everything, so such a key says
-`dealer-insecure` wherever it shows.
+among themselves. `found` deals a key, for tests only: that dealer could decrypt and forge everything, so such a key
+says `dealer-insecure` wherever it shows.
 """
 
 import json
@@ -99,7 +99,9 @@ def admit(folder: Path, admission: Admission) -> None:
     """Store an admission in the data folder of the node it was made for."""
     identity = Folder(folder).identity()
     names = admission.roster.names
-    misplaced = admission.share is not None and admission.share.index != (*names, identity.name).index(identity.name) + 1
+    misplaced = (
+        admission.share is not None and admission.share.index != (*names, identity.name).index(identity.name) + 1
+    )
     if identity.name not in names or misplaced:
         raise CallerMistake(f"this admission is not for {identity.name}; take the file that carries its name")
     if admission.roster.nodes[names.index(identity.name)].identity != identity.signing.public:

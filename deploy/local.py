@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tacita.crypto.entropy import Entropy, SystemEntropy
-from tacita.deploy.cluster import admit, enrol, found
+from tacita.deploy.cluster import Admission, admit, enrol, found, found_without_key
 from tacita.deploy.manifest import Manifest
 from tacita.node import files
 from tacita.node.client import Finished, NodeFailure, Operator
@@ -31,7 +31,8 @@ from tacita.protocols.faults import (
     SuspectFault,
     TacitaError,
 )
-from tacita.protocols.roster import check_size
+from tacita.protocols.keygen.certificate import KeyCertificate
+from tacita.protocols.roster import Node, check_size
 from tacita.protocols.terms import Terms, check_name
 
 START_SECONDS = 60.0
@@ -49,12 +50,15 @@ class BugInNode(Exception):
 
 
 def open_cluster(folder: Path, nodes: int, bits: int = 2048, note: Callable[[str], None] = lambda _: None) -> Manifest:
-    """The cluster in this folder, founded on first use; INSECURE: its key is dealt by this process."""
+    """The cluster in this folder, founded on first use; its nodes make their key among themselves."""
     check_size(nodes)
     if not (folder / "roster.json").exists():
-        note(f"founding a cluster of {nodes} nodes in {folder} (key of {bits} bits, provenance dealer-insecure)")
-        create_cluster(folder, nodes, bits, SystemEntropy())
+        note(f"founding a cluster of {nodes} nodes in {folder}")
+        prepare_cluster(folder, nodes, SystemEntropy())
     manifest = Manifest.read(folder)
+    if len(manifest.nodes) == nodes and not all(Folder(node.folder).has_key() for node in manifest.nodes):
+        note(f"the {nodes} nodes make a key of {bits} bits; nobody will ever know its factors")
+        asyncio.run(make_key(manifest, bits, lambda *_: None))
     if len(manifest.nodes) != nodes:
         raise CallerMistake(
             f"the cluster in {folder} has {len(manifest.nodes)} nodes, not {nodes}; give --nodes "
@@ -63,19 +67,69 @@ def open_cluster(folder: Path, nodes: int, bits: int = 2048, note: Callable[[str
     return manifest
 
 
+def prepare_cluster(folder: Path, nodes: int, entropy: Entropy) -> None:
+    """Enrol `nodes` local nodes and found a cluster without a key."""
+    _admit_all(folder, found_without_key(_enrol_all(folder, nodes, entropy)))
+
+
 def create_cluster(folder: Path, nodes: int, bits: int, entropy: Entropy) -> None:
-    """Enrol `nodes` local nodes and found the cluster; the roster appears last, so a half-made one is made again."""
+    """INSECURE, for tests: the same, with a key that this process deals."""
+    _admit_all(folder, found(_enrol_all(folder, nodes, entropy), bits, entropy))
+
+
+def _enrol_all(folder: Path, nodes: int, entropy: Entropy) -> list[Node]:
     files.private_folder(folder)
-    names = [f"node{i + 1}" for i in range(nodes)]
     enrolments = []
-    for name, port in zip(names, free_ports(nodes), strict=True):
-        data = folder / "nodes" / name
+    for i, port in enumerate(free_ports(nodes), start=1):
+        data = folder / "nodes" / f"node{i}"
         (data / "identity.json").unlink(missing_ok=True)
-        enrolments.append(enrol(data, name, f"127.0.0.1:{port}", entropy))
-    admissions = found(enrolments, bits, entropy)
+        enrolments.append(enrol(data, f"node{i}", f"127.0.0.1:{port}", entropy))
+    return enrolments
+
+
+def _admit_all(folder: Path, admissions: Mapping[str, Admission]) -> None:
     for name, admission in admissions.items():
         admit(folder / "nodes" / name, admission)
-    files.write_json(folder / "roster.json", admissions[names[0]].roster.tree())
+    # The roster appears last, so a half-made cluster is made again.
+    files.write_json(folder / "roster.json", next(iter(admissions.values())).roster.tree())
+
+
+CEREMONY = "founding"
+LAST_WORD_SECONDS = 3.0
+
+
+async def make_key(manifest: Manifest, bits: int, report: "Report") -> KeyCertificate:
+    """The key ceremony of a local cluster; raises the most telling failure of any node."""
+    return await with_keys(manifest, tacita_pb2.KeyRequest(name=CEREMONY, bits=bits), report)
+
+
+async def refresh_key(manifest: Manifest, report: "Report") -> KeyCertificate:
+    """New shares of a local cluster's key."""
+    kind = tacita_pb2.KeyRequest.REFRESH
+    return await with_keys(manifest, tacita_pb2.KeyRequest(kind=kind, name=CEREMONY), report)
+
+
+async def with_keys(manifest: Manifest, request: tacita_pb2.KeyRequest, report: "Report") -> KeyCertificate:
+    """All nodes of a cluster do the same with their key; raises the most telling failure."""
+    async with LocalCluster(manifest) as cluster:
+        tasks = [asyncio.ensure_future(operator.make_key(request, report)) for operator in cluster.operators]
+        pending = set(tasks)
+        while pending and not any(isinstance(t.result(), NodeFailure) for t in tasks if t.done()):
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        if pending:
+            # A node gave up or is gone; the others would wait for it for minutes. What they know is worth a moment.
+            await asyncio.wait(pending, timeout=LAST_WORD_SECONDS)
+            for task in pending:
+                task.cancel()
+    results = [task.result() for task in tasks if task.done() and not task.cancelled()]
+    failures = [r for r in results if isinstance(r, NodeFailure)]
+    if failures:
+        raise most_telling(failures)
+    outcomes = {r.outcome for r in results if isinstance(r, Finished)}
+    if len(outcomes) != 1:
+        names = tuple(node.name for node in manifest.nodes)
+        raise SuspectFault(names, "the nodes report different keys; use none of them")
+    return KeyCertificate.read(json.loads(outcomes.pop()))
 
 
 def free_ports(count: int) -> list[int]:

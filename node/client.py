@@ -58,10 +58,19 @@ class Operator:
 
     async def run(self, session: str, report: Callable[[str, tacita_pb2.Progress], None]) -> Finished | NodeFailure:
         """Run the session in the node's inbox; `report(node, progress)` is called as it goes."""
+        return await self._follow(self._stub.Run(tacita_pb2.RunRequest(session=session)), report)
+
+    async def make_key(
+        self, request: tacita_pb2.KeyRequest, report: Callable[[str, tacita_pb2.Progress], None]
+    ) -> Finished | NodeFailure:
+        """Take part in a key ceremony or refresh; the outcome is the key certificate."""
+        return await self._follow(self._stub.MakeKey(request), report)
+
+    async def _follow(self, events: Any, report: Callable[[str, tacita_pb2.Progress], None]) -> Finished | NodeFailure:
         parts: list[bytes] = []
         begun = False
         try:
-            async for event in self._stub.Run(tacita_pb2.RunRequest(session=session)):
+            async for event in events:
                 kind, begun = event.WhichOneof("body"), True
                 if kind == "progress":
                     report(self.name, event.progress)
@@ -73,7 +82,7 @@ class Operator:
                     return Finished(b"".join(parts), event.done.outcome, event.done.folder)
         except grpc.aio.AioRpcError:
             if begun:
-                return NodeFailure("Gone", 4, f"{self.name} stopped in the middle of the session; look at its log")
+                return NodeFailure("Gone", 4, f"{self.name} stopped in the middle of its work; look at its log")
             return NodeFailure("Gone", 4, self.silence())
         return NodeFailure("Gone", 4, f"{self.name} ended the session without a result; look at its log")
 

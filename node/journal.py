@@ -65,6 +65,13 @@ class Journal:
         except sqlite3.Error as error:
             raise LocalFault(f"the journal cannot be written ({error}); free disk space and start again") from None
 
+    def compact(self) -> None:
+        """Bring what was overwritten out of the write-ahead log, too."""
+        try:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise LocalFault(f"the journal cannot be written ({error}); free disk space and start again") from None
+
     def close(self) -> None:
         """Release the file."""
         self._database.close()

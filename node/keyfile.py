@@ -24,7 +24,7 @@ from tacita.protocols.terms import canonical_json
 
 FORMAT = "tacita-share/1"
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 1 << 15, 8, 1
-PASSPHRASE = "passphrase"
+FILE_NAME = "passphrase"
 ENVIRONMENT = "TACITA_PASSPHRASE_FILE"
 MAX_PASSPHRASE = 4096
 
@@ -32,7 +32,7 @@ MAX_PASSPHRASE = 4096
 def passphrase(folder: Path, entropy: Entropy | None = None) -> bytes:
     """From the file that the environment names, else from the data folder; made there if `entropy` is given."""
     named = os.environ.get(ENVIRONMENT)
-    path = Path(named) if named else folder / PASSPHRASE
+    path = Path(named) if named else folder / FILE_NAME
     if entropy is not None and not named and not path.exists():
         files.write(path, entropy.token(32).hex().encode() + b"\n", files.PRIVATE)
     data = files.read_private(path, "passphrase file", MAX_PASSPHRASE).strip()
@@ -53,7 +53,7 @@ def seal_share(certificate: KeyCertificate, share: KeyShare, secret: bytes, entr
         "provenance": certificate.key.provenance,
         "kdf": {"name": "scrypt", "n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P, "salt": salt.hex()},
     }
-    box = nonce + AESGCM(_key(secret, salt)).encrypt(nonce, plain, canonical_json(tree))
+    box = nonce + AESGCM(stretch(secret, salt)).encrypt(nonce, plain, canonical_json(tree))
     return {**tree, "s": base64.b64encode(box).decode()}
 
 
@@ -73,7 +73,7 @@ def open_share(tree: dict[str, Any], certificate: KeyCertificate, secret: bytes)
         if public["kdf"] != kdf or set(public) != {*expected, "index", "kdf"}:
             raise ValueError("unknown entries")
         box, salt = base64.b64decode(tree["s"], validate=True), bytes.fromhex(kdf["salt"])
-        plain = AESGCM(_key(secret, salt)).decrypt(box[:12], box[12:], canonical_json(public))
+        plain = AESGCM(stretch(secret, salt)).decrypt(box[:12], box[12:], canonical_json(public))
         fields = files.parse(plain)
         return KeyShare(int(public["index"]), int(fields["s"], 16))
     except InvalidTag:
@@ -82,5 +82,6 @@ def open_share(tree: dict[str, Any], certificate: KeyCertificate, secret: bytes)
         raise LocalFault("the key share file is damaged; restore it from a backup") from None
 
 
-def _key(secret: bytes, salt: bytes) -> bytes:
+def stretch(secret: bytes, salt: bytes) -> bytes:
+    """An encryption key from a passphrase."""
     return Scrypt(salt=salt, length=32, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).derive(secret)

@@ -8,6 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,19 @@ from tacita.crypto import signature
 from tacita.crypto.entropy import SystemEntropy
 from tacita.crypto.errors import InvalidKey
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
-from tacita.crypto.threshold import check_key, check_share
+from tacita.crypto.threshold import KeyShare, ThresholdKey, check_key, check_share
 from tacita.node import files
 from tacita.node.config import Loaded, address
 from tacita.node.identity import fingerprint
 from tacita.node.journal import Journal
+from tacita.node.keys import KeyWork
 from tacita.node.limits import Early
 from tacita.node.solver import EngineBug, Worker
 from tacita.node.transport import OPTIONS, Transport
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.channel import Channel
-from tacita.protocols.faults import Absent, CallerMistake, LocalFault, MachineFault, TacitaError
+from tacita.protocols.faults import Absent, CallerMistake, LocalFault, MachineFault, ProtocolFault, TacitaError
+from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.auction.inputs import read_inputs
 from tacita.protocols.policies.auction.terms import AuctionTerms
@@ -62,23 +65,27 @@ class Node:
         self._operator = fingerprint(self.loaded.tls.operator.certificate)
 
     def _check_keys(self) -> None:
-        key, roster, identity = self.loaded.key, self.loaded.roster, self.loaded.identity
+        roster, identity = self.loaded.roster, self.loaded.identity
         address(roster, self.name)
         mine = roster.nodes[roster.index(self.name)]
         if (mine.identity, mine.sealing) != (identity.signing.public, identity.sealing.public):
             raise LocalFault("the roster lists other keys for this node; restore the folder's files from one backup")
-        if self.loaded.share.index != roster.index(self.name) + 1:
+        if self.loaded.held is not None:
+            self._check_key(*self.loaded.held)
+        if self.journal.recall("roster", roster.digest) is None:
+            roster.check_possession()
+            self.journal.remember("roster", roster.digest, b"possession checked")
+
+    def _check_key(self, key: ThresholdKey, share: KeyShare) -> None:
+        if share.index != self.loaded.roster.index(self.name) + 1:
             raise LocalFault("this node's key share belongs to another place in the roster; restore the right file")
         try:
             check_key(key)
-            check_share(key, self.loaded.share)
+            check_share(key, share)
         except InvalidKey as error:
             raise LocalFault(f"this node's key cannot be used: {error}") from None
         if key.encryption.bits not in ALLOWED_MODULUS_BITS:
             raise LocalFault(f"this node's key has {key.encryption.bits} bits; keys of 2048 or 3072 bits are accepted")
-        if self.journal.recall("roster", roster.digest) is None:
-            roster.check_possession()
-            self.journal.remember("roster", roster.digest, b"possession checked")
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -147,6 +154,9 @@ class Node:
     async def run(self, session: str, report: Callable[[Event], None]) -> Result:
         """Run the session in the inbox; writes results into sessions/<session>."""
         check_name(session, "session")
+        _ = self.loaded.key
+        if "a key ceremony" in self._running:
+            raise CallerMistake(f"{self.name} is making a key; wait until that has ended")
         if session in self._running:
             raise CallerMistake(f"session {session} is already running at {self.name}")
         self._running.add(session)
@@ -184,6 +194,30 @@ class Node:
             self._running.discard(session)
             for label in labels:
                 self._channels.pop(label, None)
+
+    async def make_key(self, request: tacita_pb2.KeyRequest, report: Callable[[Event], None]) -> KeyCertificate:
+        """Take part in a key ceremony or a refresh; the node uses the new key from then on."""
+        if self._running:
+            raise CallerMistake(f"{self.name} is busy with {min(self._running)}; wait until that has ended")
+        check_name(request.name, "ceremony name")
+        self._running.add("a key ceremony")
+        work = KeyWork(self.loaded, self.transport, self.journal, self._channels, self._early)
+        try:
+            if request.kind == tacita_pb2.KeyRequest.RESHARE:
+                # The new files are put in place when all nodes are done; this process never uses them.
+                return (await work.reshare(report))[0]
+            if request.kind == tacita_pb2.KeyRequest.REFRESH:
+                certificate, share = await work.refresh(report)
+            else:
+                certificate, share = await work.ceremony(request.name, request.bits, report)
+        except ProtocolFault as fault:
+            work.keep_evidence(fault)
+            raise
+        finally:
+            self._running.discard("a key ceremony")
+        self._check_key(certificate.key, share)
+        self.loaded = replace(self.loaded, held=(certificate.key, share))
+        return certificate
 
     def _inbox(self, session: str) -> tuple[Terms, list[Hosted]]:
         inbox = self.loaded.folder.inbox(session)
@@ -257,8 +291,8 @@ class Node:
             name=self.name,
             version=VERSION,
             peers=peers,
-            provenance=self.loaded.key.provenance,
-            key_bits=self.loaded.key.encryption.bits,
+            provenance=self.loaded.key.provenance if self.loaded.held else "",
+            key_bits=self.loaded.key.encryption.bits if self.loaded.held else 0,
             sessions=self._sessions,
             process=os.getpid(),
         )
@@ -310,41 +344,71 @@ class _ControlService(tacita_pb2_grpc.ControlServicer):
 
     async def Run(self, request: Any, context: Any) -> AsyncIterator[tacita_pb2.RunEvent]:
         await self._authorise(context)
-        begun = time.monotonic()
-        events: asyncio.Queue[tacita_pb2.RunEvent | None] = asyncio.Queue()
+        events = _Events()
+        work = asyncio.ensure_future(self._node.run(request.session, events.report))
+        async for event in events.until(work):
+            yield event
+        async for last in self._finish(request.session, work):
+            yield last
 
-        def report(event: Event) -> None:
-            seconds = time.monotonic() - begun
-            progress = tacita_pb2.Progress(stage=event.stage, step=event.step, steps=event.steps, seconds=seconds)
-            events.put_nowait(tacita_pb2.RunEvent(progress=progress))
-
-        work = asyncio.ensure_future(self._node.run(request.session, report))
-        work.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-            async for last in self._finish(request.session, work):
-                yield last
-        finally:
-            work.cancel()
-
-    async def _finish(self, session: str, work: "asyncio.Future[Result]") -> AsyncIterator[tacita_pb2.RunEvent]:
-        try:
-            result = work.result()
-        except TacitaError as error:
-            log.warning("session %s failed: %s", session, type(error).__name__)
-            failed = tacita_pb2.Failed(kind=type(error).__name__, exit_code=error.exit_code, message=str(error))
+    async def MakeKey(self, request: Any, context: Any) -> AsyncIterator[tacita_pb2.RunEvent]:
+        await self._authorise(context)
+        events = _Events()
+        work = asyncio.ensure_future(self._node.make_key(request, events.report))
+        async for event in events.until(work):
+            yield event
+        failed = self._failure("the key ceremony", work)
+        if failed is not None:
             yield tacita_pb2.RunEvent(failed=failed)
             return
-        except Exception as error:  # noqa: BLE001 - our bug: saved as a report, told to the operator, never hidden
-            path = self._node.save_report(error)
-            log.error("session %s failed by a bug; see %s", session, path)
-            message = f"{self._node.name} failed by a bug of ours; please send us the report {path}"
-            yield tacita_pb2.RunEvent(failed=tacita_pb2.Failed(kind="bug", exit_code=70, message=message))
+        done = tacita_pb2.Done(outcome=work.result().encode().decode(), folder=str(self._node.loaded.folder.path))
+        yield tacita_pb2.RunEvent(done=done)
+
+    async def _finish(self, session: str, work: "asyncio.Future[Result]") -> AsyncIterator[tacita_pb2.RunEvent]:
+        failed = self._failure(f"session {session}", work)
+        if failed is not None:
+            yield tacita_pb2.RunEvent(failed=failed)
             return
+        result = work.result()
         data = result.certificate
         for start in range(0, len(data), CERTIFICATE_PART):
             yield tacita_pb2.RunEvent(certificate_part=data[start : start + CERTIFICATE_PART])
         folder = str(self._node.loaded.folder.session(session))
         outcome = json.dumps(result.outcome)
         yield tacita_pb2.RunEvent(done=tacita_pb2.Done(outcome=outcome, folder=folder))
+
+    def _failure(self, what: str, work: "asyncio.Future[Any]") -> tacita_pb2.Failed | None:
+        """Why the work failed, if it did."""
+        try:
+            work.result()
+        except TacitaError as error:
+            log.warning("%s failed: %s", what, type(error).__name__)
+            return tacita_pb2.Failed(kind=type(error).__name__, exit_code=error.exit_code, message=str(error))
+        except Exception as error:  # noqa: BLE001 - our bug: saved as a report, told to the operator, never hidden
+            path = self._node.save_report(error)
+            log.error("%s failed by a bug; see %s", what, path)
+            message = f"{self._node.name} failed by a bug of ours; please send us the report {path}"
+            return tacita_pb2.Failed(kind="bug", exit_code=70, message=message)
+        return None
+
+
+class _Events:
+    """Progress of some work, as a stream for the operator."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._queue: asyncio.Queue[tacita_pb2.RunEvent | None] = asyncio.Queue()
+
+    def report(self, event: Event) -> None:
+        seconds = time.monotonic() - self._begun
+        progress = tacita_pb2.Progress(stage=event.stage, step=event.step, steps=event.steps, seconds=seconds)
+        self._queue.put_nowait(tacita_pb2.RunEvent(progress=progress))
+
+    async def until(self, work: "asyncio.Future[Any]") -> AsyncIterator[tacita_pb2.RunEvent]:
+        """All events until the work is done; the work ends when nobody listens any more."""
+        work.add_done_callback(lambda _: self._queue.put_nowait(None))
+        try:
+            while (event := await self._queue.get()) is not None:
+                yield event
+        finally:
+            work.cancel()

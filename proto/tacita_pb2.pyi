@@ -208,10 +208,12 @@ class KeyRequest(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CEREMONY: KeyRequest._Kind.ValueType  # 0
         REFRESH: KeyRequest._Kind.ValueType  # 1
+        RESHARE: KeyRequest._Kind.ValueType  # 2
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     CEREMONY: KeyRequest.Kind.ValueType  # 0
     REFRESH: KeyRequest.Kind.ValueType  # 1
+    RESHARE: KeyRequest.Kind.ValueType  # 2
 
     KIND_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int

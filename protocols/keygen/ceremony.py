@@ -6,33 +6,80 @@
 3  all m nodes sign: the key certificate
 """
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
 from tacita.crypto.threshold import KeyShare
 from tacita.protocols.faults import LocalFault
 from tacita.protocols.keygen import recovery
 from tacita.protocols.keygen.batch import Batch
 from tacita.protocols.keygen.blame import Blame
 from tacita.protocols.keygen.certificate import KeyCertificate, check_signatures
-from tacita.protocols.keygen.epoch import Ceremony, Epoch, Made, OpenChannel, encode_pending, read_pending
+from tacita.protocols.keygen.epoch import (
+    KEY,
+    MODULUS,
+    Ceremony,
+    Epoch,
+    Made,
+    OpenChannel,
+    encode_pending,
+    read_pending,
+)
 from tacita.protocols.keygen.final import Final, decrypt_together
 from tacita.protocols.keygen.final_audit import open_winner
 from tacita.protocols.keygen.final_view import STEPS, Discard, FinalView
 from tacita.protocols.keygen.gathering import Gathered
 from tacita.protocols.keygen.memory import Winner
+from tacita.protocols.keygen.modulus import ModulusCertificate, adopt_modulus, sign_modulus
 from tacita.protocols.keygen.statements import Place
 from tacita.protocols.keygen.talk import Talk
 from tacita.protocols.keygen.view import View, steps
 from tacita.protocols.party import Event
 
-__all__ = ["Ceremony", "Made", "OpenChannel", "generate_key"]
+__all__ = ["Ceremony", "Made", "OpenChannel", "generate_key", "generate_modulus"]
+
+
+Product = TypeVar("Product", Made, ModulusCertificate)
+Finish = Callable[[Epoch, Winner], Awaitable[Product | None]]
+"""What a winner becomes; None if it does not and was opened."""
 
 
 async def generate_key(ceremony: Ceremony, open_channel: OpenChannel) -> Made:
     """Run one epoch of the ceremony; after an abort call it again. Raises TacitaError."""
-    epoch = Epoch(ceremony, open_channel)
+
+    async def generate(epoch: Epoch) -> Made:
+        gathered = await recovery.meet(epoch)
+        made = recovery.adopt(epoch, gathered)
+        if made is not None:
+            epoch.ended = True
+            return made
+        recovery.begin_epoch(epoch, gathered)
+        return await _sign_again(epoch, gathered) or await _search_all(epoch, gathered, _make_key)
+
+    return await _guarded(Epoch(replace(ceremony, purpose=KEY), open_channel), generate)
+
+
+async def generate_modulus(ceremony: Ceremony, open_channel: OpenChannel) -> ModulusCertificate:
+    """The same for a commitment modulus, of which no share is kept."""
+
+    async def generate(epoch: Epoch) -> ModulusCertificate:
+        gathered = await recovery.meet(epoch)
+        certificate = adopt_modulus(epoch, gathered)
+        if certificate is not None:
+            return certificate
+        recovery.begin_epoch(epoch, gathered)
+        return await _search_all(epoch, gathered, _make_modulus)
+
+    return await _guarded(Epoch(replace(ceremony, purpose=MODULUS), open_channel), generate)
+
+
+async def _guarded(epoch: Epoch, generate: Callable[[Epoch], Awaitable[Product]]) -> Product:
+    """Turn blame into a fault with evidence, and tell the others whatever ends the epoch."""
     try:
-        return await _generate(epoch)
+        return await generate(epoch)
     except Blame as blame:
-        fault = blame.fault(ceremony.roster, epoch.talk.evidence() if epoch.talk else None)
+        fault = blame.fault(epoch.ceremony.roster, epoch.talk.evidence() if epoch.talk else None)
         await epoch.end(fault)
         raise fault from None
     except BaseException as error:
@@ -40,25 +87,15 @@ async def generate_key(ceremony: Ceremony, open_channel: OpenChannel) -> Made:
         raise
 
 
-async def _generate(epoch: Epoch) -> Made:
-    # 0. meet
-    gathered = await recovery.meet(epoch)
-    made = recovery.adopt(epoch, gathered)
-    if made is not None:
-        epoch.ended = True
-        return made
-    recovery.begin_epoch(epoch, gathered)
-    made = await _sign_again(epoch, gathered)
-    if made is not None:
-        return made
+async def _search_all(epoch: Epoch, gathered: Gathered, finish: Finish[Product]) -> Product:
+    """What was interrupted first, then batch after batch until a winner becomes what is wanted."""
     winner = await recovery.recover(epoch, gathered)
-    # 1. batches, 2. the winner
     batch = gathered.largest("batches")
     while True:
         if winner is not None:
-            made = await _make_key(epoch, winner)
-            if made is not None:
-                return made
+            product = await finish(epoch, winner)
+            if product is not None:
+                return product
         winner = await _search(epoch, batch)
         batch += 1
 
@@ -96,13 +133,31 @@ async def _search(epoch: Epoch, batch: int) -> Winner | None:
 # ---- 2. the winner ------------------------------------------------------------------------------------------------
 
 
-async def _make_key(epoch: Epoch, winner: Winner) -> Made | None:
-    """Make the key of a winner, or open it and return None."""
-    talk, ceremony = epoch.talk, epoch.ceremony
-    ceremony.report(Event("key"))
+def _final(epoch: Epoch, winner: Winner) -> Final:
+    talk = epoch.talk
+    epoch.ceremony.report(Event("key"))
     if talk is None or talk.place != Place(epoch.memory.session, winner.epoch, winner.batch):
         talk = epoch.talk_again(winner.batch)
-    final = Final(epoch.parameters, talk, winner, ceremony.entropy)
+    return Final(epoch.parameters, talk, winner, epoch.ceremony.entropy)
+
+
+async def _make_modulus(epoch: Epoch, winner: Winner) -> ModulusCertificate | None:
+    """Test the winner and sign it, or open it and return None."""
+    final = _final(epoch, winner)
+    certificate = ModulusCertificate(winner.modulus, epoch.memory.session, epoch.ceremony.roster.digest)
+    final.resigns = certificate.identifier
+    try:
+        await final.certify_modulus()
+        return await sign_modulus(epoch, final.talk, final)
+    except Discard:
+        await _discard(epoch, final.talk, final, winner)
+        return None
+
+
+async def _make_key(epoch: Epoch, winner: Winner) -> Made | None:
+    """Make the key of a winner, or open it and return None."""
+    final = _final(epoch, winner)
+    talk, ceremony = final.talk, epoch.ceremony
     try:
         await final.certify_modulus()
         key, share = await final.derive_key()

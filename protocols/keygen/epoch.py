@@ -25,6 +25,7 @@ from tacita.protocols.party import Event
 from tacita.protocols.roster import Roster
 from tacita.protocols.terms import canonical_json
 
+KEY, MODULUS = "key", "commitment modulus"
 OpenChannel = Callable[[bytes, bytes], Channel]
 
 
@@ -41,6 +42,9 @@ class Ceremony:
     entropy: Entropy
     store: KeyStore
     report: Callable[[Event], None] = lambda _: None
+    purpose: str = KEY
+    share: KeyShare | None = field(default=None, repr=False)
+    """This node's share, if it has finished this ceremony before and others have not."""
 
 
 @dataclass(frozen=True)

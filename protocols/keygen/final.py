@@ -20,7 +20,6 @@ from tacita.crypto.errors import InvalidKey
 from tacita.crypto.integers import Integer
 from tacita.crypto.proofs import decryption
 from tacita.crypto.threshold import KeyShare, ThresholdKey, check_share, partial_decrypt
-from tacita.crypto.transcript import digest
 from tacita.protocols.faults import LocalFault
 from tacita.protocols.keygen import biprime
 from tacita.protocols.keygen.blame import Blame
@@ -51,6 +50,8 @@ class Final:
         p, q = mpz(winner.p), mpz(winner.q)
         self.deriver = Deriver(self.view.sharing, self.me, self.seed, p, q)
         self.pairs: dict[int, bytes] = {}
+        self.resigns: bytes | None = None
+        """Identifier of a modulus that this node signed before a crash and may test and sign once more."""
 
     async def certify_modulus(self) -> None:
         """S8 and K0: N is a product of two primes as it must be; raises Blame or Discard."""
@@ -61,11 +62,12 @@ class Final:
 
     async def _more_rounds(self) -> None:
         talk, view, modulus = self.talk, self.view, self.view.modulus
-        if talk.memory.signed() is not None:
+        signed = talk.memory.signed()
+        if signed is not None and signed != self.resigns:
             raise LocalFault("this node has signed the key of this ceremony; it makes no second one")
         talk.memory.theta_seed(talk.place.epoch, self.winner.batch, self.seed)
         part = self.entropy.token(32)
-        commitment = digest("keygen-coin-part", ("part", part))
+        commitment = talk.place.commitment("S8 coin", self.me, part, b"")
         await talk.say(HEADER, header(talk.place, self.winner.index, modulus, self.parameters, self.seed, commitment))
         _ = view.seeds
         await talk.say("S8 coin", part)

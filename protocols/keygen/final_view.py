@@ -13,7 +13,7 @@ from tacita.crypto.integers import Integer, power
 from tacita.crypto.paillier import encryption_key
 from tacita.crypto.proofs import decryption
 from tacita.crypto.threshold import DEALERLESS, ThresholdKey, check_key, combine, verification_base
-from tacita.crypto.transcript import Context, Transcript, digest
+from tacita.crypto.transcript import Context, Transcript
 from tacita.protocols.faults import BadKeyShare, BadModulus, BadPartialDecryption, InvalidEncodingFault
 from tacita.protocols.keygen import biprime
 from tacita.protocols.keygen.blame import Blame, accused
@@ -78,7 +78,8 @@ class FinalView:
         transcript = Transcript("keygen-coin").absorb("place", self.place.encode())
         for i in self.parameters.everyone:
             part = self.record.said["S8 coin"][i]
-            if digest("keygen-coin-part", ("part", part)) != self.record.said[HEADER][i][-32:]:
+            commitment = self.place.commitment("S8 coin", i, part, b"")
+            if len(part) != 32 or commitment != self.record.said[HEADER][i][-32:]:
                 raise Blame(i, "its part of the coin is not the one it committed to", BadModulus)
             transcript.absorb("part", part)
         return transcript.digest()

@@ -35,9 +35,10 @@ def meeting(name: str, roster: Roster) -> bytes:
     return digest("keygen-meeting", ("name", name), ("roster", roster.digest))
 
 
-def session_place(name: str, roster: Roster, parameters: Parameters) -> bytes:
-    """Under what a node remembers the session id of this ceremony."""
-    return digest("keygen-ceremony", ("name", name), ("roster", roster.digest), ("parameters", parameters.digest))
+def session_place(name: str, roster: Roster, parameters: Parameters, purpose: str) -> bytes:
+    """Under what a node remembers the session id of this ceremony; all nodes must mean the same."""
+    fields = ("roster", roster.digest), ("parameters", parameters.digest), ("purpose", purpose)
+    return digest("keygen-ceremony", ("name", name), *fields)
 
 
 async def greet(channel: Channel, entropy: Entropy) -> bytes:
@@ -137,13 +138,14 @@ async def gather(
         "version": VERSION,
         "parameters": parameters.digest.hex(),
         "roster": channel.roster.digest.hex(),
+        "purpose": place.hex(),
         "coin": _commitment(channel, channel.me, coin).hex(),
         "status": {name: getattr(mine, name) for name in Status.__dataclass_fields__},
     }
     statuses, promised = {}, {}
     for name, payload in (await channel.broadcast("hello", canonical_json(hello))).items():
         tree = messages.canonical_tree(name, payload, set(hello))
-        for what in ("version", "roster", "parameters"):
+        for what in ("version", "roster", "parameters", "purpose"):
             if tree[what] != hello[what]:
                 raise ParamMismatch(name, f"its {what} differ from this node's; agree on one {what} and start again")
         promised[name] = messages.hex_bytes(name, tree["coin"], 32)

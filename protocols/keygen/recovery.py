@@ -5,7 +5,7 @@ import json
 from tacita.protocols.faults import CallerMistake, LocalFault, ProtocolFault, VerificationFailed
 from tacita.protocols.keygen import gathering
 from tacita.protocols.keygen.certificate import KeyCertificate
-from tacita.protocols.keygen.epoch import Epoch, Made, read_pending
+from tacita.protocols.keygen.epoch import MODULUS, Epoch, Made, read_pending
 from tacita.protocols.keygen.final_view import STEPS
 from tacita.protocols.keygen.gathering import MAX_ABORTS, Gathered, Status
 from tacita.protocols.keygen.memory import Memory, Winner
@@ -26,7 +26,7 @@ async def meet(epoch: Epoch) -> Gathered:
     first = epoch.next_channel(gathering.meeting(ceremony.name, ceremony.roster))
     channel = epoch.next_channel(await gathering.greet(first, ceremony.entropy))
     epoch.label = channel.session
-    place = gathering.session_place(ceremony.name, ceremony.roster, parameters)
+    place = gathering.session_place(ceremony.name, ceremony.roster, parameters, ceremony.purpose)
     known = ceremony.store.recall("keygen/session", place)
     mine = Status()
     if known is not None:
@@ -53,6 +53,9 @@ def adopt(epoch: Epoch, gathered: Gathered) -> Made | None:
         certificate.verify(epoch.ceremony.roster)
     except (VerificationFailed, ValueError, RecursionError) as error:
         raise ProtocolFault(name, f"the certificate it shows does not verify ({error})") from None
+    mine = epoch.memory.certificate()
+    if epoch.ceremony.share is not None and mine == certificate.encode():
+        return Made(certificate, epoch.ceremony.share, epoch.candidates)
     if pending is None or read_pending(pending)[0].identifier != certificate.identifier:
         raise LocalFault("the others finished a key that this node holds no share of; start another ceremony")
     epoch.memory.certify(certificate.encode(), [*steps(epoch.parameters), *STEPS, "K6"])
@@ -61,7 +64,8 @@ def adopt(epoch: Epoch, gathered: Gathered) -> Made | None:
 
 def begin_epoch(epoch: Epoch, gathered: Gathered) -> None:
     """Count it, at this node and in the transcript; too many end the ceremony."""
-    if not gathered.common("key") and any(status.signed for status in gathered.statuses.values()):
+    recoverable = gathered.common("key") or epoch.ceremony.purpose == MODULUS
+    if not recoverable and any(status.signed for status in gathered.statuses.values()):
         raise CallerMistake(
             "a node has signed a key that another node does not hold; start another ceremony under another name"
         )

@@ -5,6 +5,7 @@
 3  a test decryption, everybody's signature on the key of epoch e+1; only then the old share is erased
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from tacita.crypto.errors import InvalidKey
@@ -26,11 +27,16 @@ def zero_dealing(certificate: KeyCertificate) -> Dealing:
     return Dealing(key.encryption, key.v, key.delta, key.threshold, bound, spread * bound, 1)
 
 
-async def refresh_key(member: Member, share: KeyShare, open_channel: OpenChannel) -> Renewed:
-    """One refresh at one node; raises TacitaError. Erase the old share when this has returned."""
+async def refresh_key(
+    member: Member, share: KeyShare, open_channel: OpenChannel, keep: Callable[[Renewed], None] = lambda _: None
+) -> Renewed:
+    """One refresh at one node; raises TacitaError. `keep` stores the result over the old share, for good."""
     renewal = Renewal(member, open_channel)
     try:
-        return await _refresh(member, share, renewal)
+        renewed = await _refresh(member, share, renewal)
+        keep(renewed)
+        renewal.settle()
+        return renewed
     except BaseException as error:
         await renewal.abort(error)
         raise
@@ -43,7 +49,7 @@ async def _refresh(member: Member, share: KeyShare, renewal: Renewal) -> Renewed
     public = zero_dealing(parent)
     finished = await renewal.meet(public)
     if finished is not None:
-        return finished
+        return finished if finished.share is not None else Renewed(finished.certificate, share)
     # 1.
     names = member.receivers.names
     committed, received = await renewal.deal(dict.fromkeys(names, public), public.draw(0, member.entropy))

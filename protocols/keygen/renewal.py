@@ -5,6 +5,7 @@ there. After a crash the nodes take over a complete certificate, or sign again w
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +89,8 @@ class Renewal:
         """Agree on what is renewed; the finished renewal if an earlier attempt came that far."""
         member = self.member
         fields = ("kind", member.kind), ("parent", member.parent.identifier), ("to", member.receivers.digest)
-        self.channel = first = self.open_channel(digest("key-renewal", *fields), b"")
+        place = ("kind", member.kind), ("modulus", member.parent.key.modulus), ("to", member.receivers.digest)
+        self.channel = first = self.open_channel(digest("key-renewal", *place), b"")
         label = await greet(first, member.entropy)
         self.channel = channel = self.open_channel(label, first.root)
         channel.follow(first)
@@ -99,12 +101,13 @@ class Renewal:
             "what": digest("key-renewal-hello", *fields, ("bounds", public.share_bound)).hex(),
             "pending": pending[0].identifier.hex() if pending else "",
             "certificate": complete.hex() if complete else "",
+            "holds": member.parent.encode().hex(),
         }
         others = {}
         for name, payload in (await channel.broadcast("hello", canonical_json(mine))).items():
             others[name] = messages.canonical_tree(name, payload, set(mine))
             if others[name]["what"] != mine["what"]:
-                raise ParamMismatch(name, "it renews another key, or for another roster")
+                return self._apart(name, str(others[name]["holds"]), pending)
         for name, hello in others.items():
             if hello["certificate"]:
                 return self._adopt(name, str(hello["certificate"]), pending)
@@ -114,6 +117,22 @@ class Renewal:
         # Nobody can complete what not all hold: it is dropped for good before anything new is signed.
         member.store.forget("key/pending", self._pending)
         return None
+
+    def _apart(self, name: str, data: str, pending: tuple[KeyCertificate, KeyShare | None] | None) -> Renewed:
+        """A node crashed when the others had finished: it catches up, and nothing new is dealt this time."""
+        parent = self.member.parent
+        with contextlib.suppress(VerificationFailed, ValueError, RecursionError):
+            other = KeyCertificate.read(json.loads(bytes.fromhex(data)))
+            if other.origin.parent == parent.identifier:
+                return self._adopt(name, data, pending)
+            if parent.origin.parent == other.identifier:
+                return Renewed(parent, None)
+        raise ParamMismatch(name, "it renews another key, or for another roster")
+
+    def settle(self) -> None:
+        """The renewed key is in its file: the journal's copies go."""
+        for kind in ("key/pending", "key/certificate"):
+            self.member.store.forget(kind, self._pending)
 
     def pending(self) -> tuple[KeyCertificate, KeyShare | None] | None:
         """What an earlier attempt left."""

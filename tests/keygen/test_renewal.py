@@ -111,6 +111,37 @@ def test_equivocation_in_a_refresh_convicts(seed) -> None:
     assert all(isinstance(results[n], Equivocation) and results[n].culprit == "node2" for n in ("node1", "node3"))
 
 
+def test_a_node_that_died_at_the_end_of_a_refresh_catches_up(seed) -> None:
+    """node1 dies before it stored the new share; the others keep only the new key and have forgotten the old one."""
+    ring = Ring(seed=seed)
+    certificate, shares = key_of(ring)
+
+    def dies(renewed):
+        raise OSError("power cut")
+
+    async def attempt(parents, held, keep):
+        ring.channels.clear()
+        ring.early.clear()
+        work = [
+            refresh_key(member(ring, n, parents[n]), held[n], ring.opener(n), keep.get(n, lambda _: None))
+            for n in ring.names
+        ]
+        return dict(zip(ring.names, await asyncio.gather(*work, return_exceptions=True), strict=True))
+
+    first = asyncio.run(attempt(dict.fromkeys(ring.names, certificate), shares, {"node1": dies}))
+    assert isinstance(first["node1"], OSError)
+    ahead = {n: first[n] for n in ("node2", "node3")}
+    assert all(isinstance(r, renewal.Renewed) for r in ahead.values()), ahead
+    parents = {"node1": certificate, **{n: r.certificate for n, r in ahead.items()}}
+    held = {"node1": shares["node1"], **{n: r.share for n, r in ahead.items()}}
+    results = asyncio.run(attempt(parents, held, {}))
+    assert all(isinstance(r, renewal.Renewed) for r in results.values()), results
+    assert {r.certificate.key.epoch for r in results.values()} == {1}
+    assert len({r.certificate.encode() for r in results.values()}) == 1
+    assert decrypts(results["node1"].certificate.key, [r.share for r in results.values()], SeededEntropy(seed))
+    assert not any(kind == "key/pending" for store in ring.stores.values() for kind, _ in store.facts)
+
+
 @pytest.mark.parametrize("step", ["hello", "dealing", "decrypt", "sign"])
 def test_an_interrupted_refresh_leaves_one_key_that_all_can_use(step, seed) -> None:
     ring = Ring(seed=seed, deadline=1.0)

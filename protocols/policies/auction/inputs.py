@@ -7,12 +7,12 @@ bid there; this pattern is public.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
-from tacita.protocols.policies.auction.terms import MAX_BIDDERS, AuctionTerms
+from tacita.protocols.policies.auction.terms import MAX_BIDDERS, MAX_STEPS, AuctionTerms
 from tacita.protocols.terms import check_name
 
 QUADRATIC_HEADER = ("bidder", "slot", "value", "slope", "min", "max")
@@ -63,7 +63,7 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
 
     `fewest` bidders must be there: 2 for a whole auction, 0 for one node's part of it.
     """
-    rows = csv.reader(lines)
+    rows = _cells(lines, "inputs")
     header = tuple(name.strip() for name in next(rows, []))
     for expected, kind in ((QUADRATIC_HEADER, "quadratic"), (STEPS_HEADER, "steps")):
         if set(header) == set(expected) and len(header) == len(expected):
@@ -72,7 +72,7 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
     else:
         raise _wrong_header(header)
     if budgets is not None:
-        _read_budgets(csv.reader(budgets), bidders)
+        _read_budgets(_cells(budgets, "budget"), bidders)
     if len(bidders) < fewest:
         raise CallerMistake(f"the inputs hold {len(bidders)} bidders; an auction needs at least 2")
     if len(bidders) > MAX_BIDDERS:
@@ -80,6 +80,18 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
             f"the inputs hold {len(bidders)} bidders; at most {MAX_BIDDERS} are supported in one session"
         )
     return Inputs(kind, dict(sorted(bidders.items())))
+
+
+def _cells(lines: Iterable[str], file: str) -> Iterator[list[str]]:
+    """The rows of a CSV file; raises CallerMistake for what no row can be."""
+    rows = csv.reader(lines)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise CallerMistake(f"{file} line {rows.line_num}: {error}; correct the file") from None
 
 
 def _wrong_header(header: tuple[str, ...]) -> CallerMistake:
@@ -115,6 +127,10 @@ def _read_bids(
             bidder.slots[slot] = SlotBid(numbers)
         else:
             earlier = bidder.slots.get(slot, SlotBid(()))
+            if len(earlier.numbers) >= 2 * MAX_STEPS:
+                raise CallerMistake(
+                    f"inputs line {line}: {cells[0]} has more than {MAX_STEPS} steps in slot {slot + 1}"
+                )
             bidder.slots[slot] = SlotBid(earlier.numbers + numbers)
     return bidders
 

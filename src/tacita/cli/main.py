@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("tacita.cli.auction", "demo"),
     "verify": ("tacita.cli.verify", "verify"),
     "bench": ("tacita.cli.bench", "bench"),
+    "keygen": ("tacita.cli.keygen", "keygen"),
+    "key": ("tacita.cli.keygen", "app"),
     "node": ("tacita.cli.node", "app"),
 }
 """Name → module and function (or group of commands)."""

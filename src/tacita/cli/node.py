@@ -10,11 +10,14 @@ from typing import Annotated
 import typer
 
 from tacita.cli.display import Progress
+from tacita.cli.node_key import app as node_key
 from tacita.cli.options import Format
 from tacita.crypto.entropy import SystemEntropy
 from tacita.protocols.faults import CallerMistake, MachineFault
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run one party of a cluster on this machine.")
+
+app.add_typer(node_key, name="key")
 
 Data = Annotated[Path, typer.Option("--data", help="the node's data folder")]
 
@@ -48,9 +51,12 @@ def found(
     enrolments: Annotated[list[Path], typer.Argument(help="enrolment.json of every node, in the order of the roster")],
     out: Annotated[Path, typer.Option(help="folder for roster.json and one admission file per node")],
     bits: Annotated[int, typer.Option(help="2048 or 3072")] = 2048,
+    without_key: Annotated[
+        bool, typer.Option("--without-key", help="the nodes make their key themselves: tacita node key propose")
+    ] = False,
     format: Format = "text",
 ) -> None:
-    """Found a cluster. INSECURE for now: this process deals the key and could read everything."""
+    """Found a cluster. INSECURE unless --without-key: this process deals the key and could read everything."""
     from tacita.crypto.security import ALLOWED_MODULUS_BITS
     from tacita.deploy import cluster
     from tacita.node import files
@@ -59,18 +65,23 @@ def found(
     if bits not in ALLOWED_MODULUS_BITS:
         raise CallerMistake("--bits must be 2048 or 3072; shorter keys are not secure")
     roster = Roster.read({"nodes": [cluster.read_enrolment(path) for path in enrolments]})
-    admissions = cluster.found(roster.nodes, bits, SystemEntropy())
+    if without_key:
+        admissions = cluster.found_without_key(roster.nodes)
+    else:
+        admissions = cluster.found(roster.nodes, bits, SystemEntropy())
     files.private_folder(out)
     for name, admission in admissions.items():
         files.write_json(out / f"{name}.admission.json", admission.tree(), files.PRIVATE)
     files.write_json(out / "roster.json", roster.tree())
+    provenance = "" if without_key else "dealer-insecure"
+    rest = f"the key's provenance is {provenance}" if provenance else "then run tacita node key propose at one of them"
     say(
         format,
         f"cluster of {len(roster.nodes)} nodes: give each node its admission file from {out}, then delete them here; "
-        "the key's provenance is dealer-insecure",
+        f"{rest}",
         roster=str(out / "roster.json"),
         admissions={name: str(out / f"{name}.admission.json") for name in admissions},
-        provenance="dealer-insecure",
+        provenance=provenance,
     )
 
 
