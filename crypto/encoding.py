@@ -12,7 +12,7 @@ from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.integers import Integer
 
 JSON_DEPTH = 32
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{\]}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 def read_json(data: bytes) -> Any:

@@ -106,7 +106,8 @@ def test_json_of_a_stranger_is_parsed_or_refused_whatever_the_recursion_limit() 
     code = (
         "import sys; sys.setrecursionlimit(10**6)\n"
         "from tacita.crypto.encoding import read_json\n"
-        "hostile = [b'[' * 10**6, b'{\"a\":' * 10**6, b'\"' + b'[' * 10**6, b'\"\\\\' * 10**6, b']' * 10 + b'[' * 10**6]\n"
+        "hostile = [b'[' * 10**6, b'{\"a\":' * 10**6, b'\"' + b'[' * 10**6, b'\"\\\\' * 10**6,"
+        "           b']' * 10 + b'[' * 10**6]\n"
         "for data in hostile:\n"
         "    try:\n"
         "        read_json(data)\n"
