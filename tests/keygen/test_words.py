@@ -34,7 +34,7 @@ def test_two_messages_for_one_place_convict_the_sender_at_every_node(step, seed)
 
 @pytest.mark.parametrize("step", ["greet", "hello", "S1", "S1/private", "S7b", "K2 open", "K6"])
 def test_silence_names_who_is_absent_and_the_next_epoch_makes_a_key(step, seed) -> None:
-    ring = Ring(seed=seed, liar="node3", deadline=1.0, bend=lambda e, receiver: None if e.round == step else e)
+    ring = Ring(seed=seed, liar="node3", deadline=1.5, bend=lambda e, receiver: None if e.round == step else e)
     outcomes = honest(ring, ring.run(), 3)
     assert any(isinstance(result, Absent) and result.peer == "node3" for result in outcomes.values())
     for result in outcomes.values():
