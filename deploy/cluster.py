@@ -1,43 +1,35 @@
-"""Founding a cluster: enrolments of nodes become a roster, certificates and key shares.
+"""Founding a cluster: enrolments of nodes become a roster and TLS certificates.
 
-A node enrols with its public keys. Whoever founds the cluster makes the TLS authority; the nodes then make their key
-among themselves. `found` deals a key, for tests only: that dealer could decrypt and forge everything, so such a key
-says `dealer-insecure` wherever it shows.
+A node enrols with its public keys. Whoever founds the cluster makes the TLS authority and forgets its key; the nodes
+then make their threshold key among themselves, so the founder can neither decrypt nor forge.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tacita.crypto.entropy import Entropy
-from tacita.crypto.threshold import KeyShare, ThresholdKey, deal
 from tacita.node import files
 from tacita.node.config import Folder, Tls
-from tacita.node.identity import Identity, Pair, issue, make_authority
+from tacita.node.identity import Identity, Pair, common_name, issue, make_authority
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.roster import Node, Roster, check_size
-from tacita.protocols.stages.certify import key_tree, read_key
 from tacita.protocols.terms import check_name
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What a founder hands to one node: secret, for that node's operator only."""
+    """What a founder hands to one node: it holds TLS keys, so it is for that node's operator only."""
 
     roster: Roster
-    key: ThresholdKey | None
-    """None in a cluster whose nodes make their key themselves; otherwise an INSECURE dealt one."""
-    share: KeyShare | None = field(repr=False)
     tls: Tls = field(repr=False)
 
     def tree(self) -> dict[str, Any]:
         """As in <name>.admission.json."""
         return {
             "roster": self.roster.tree(),
-            "key": key_tree(self.key) if self.key else None,
-            "share": {"index": self.share.index, "secret": format(self.share.secret, "x")} if self.share else None,
             "authority": self.tls.authority.decode(),
             "own": {"certificate": self.tls.own.certificate.decode(), "key": self.tls.own.key.decode()},
             "operator": {"certificate": self.tls.operator.certificate.decode(), "key": self.tls.operator.key.decode()},
@@ -47,13 +39,11 @@ class Admission:
     def read(tree: Any) -> "Admission":
         """The inverse of tree; raises CallerMistake."""
         try:
+            if set(tree) != {"roster", "authority", "own", "operator"}:
+                raise ValueError("unknown entries")
             pairs = {n: Pair(tree[n]["certificate"].encode(), tree[n]["key"].encode()) for n in ("own", "operator")}
-            return Admission(
-                Roster.read(tree["roster"]),
-                read_key(tree["key"]) if tree["key"] is not None else None,
-                KeyShare(int(tree["share"]["index"]), int(tree["share"]["secret"], 16)) if tree["share"] else None,
-                Tls(tree["authority"].encode(), pairs["own"], pairs["operator"]),
-            )
+            tls = Tls(tree["authority"].encode(), pairs["own"], pairs["operator"])
+            return Admission(Roster.read(tree["roster"]), tls)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise CallerMistake("this is not an admission file; take the one the founder made for this node") from None
 
@@ -73,7 +63,7 @@ def enrol(folder: Path, name: str, address: str, entropy: Entropy) -> Node:
     return node
 
 
-def found_without_key(nodes: Sequence[Node]) -> dict[str, Admission]:
+def found(nodes: Sequence[Node]) -> dict[str, Admission]:
     """Check the enrolments and make roster and certificates; the nodes make their key themselves."""
     check_size(len(nodes))
     roster = Roster.read({"nodes": [node.tree() for node in nodes]})
@@ -83,34 +73,19 @@ def found_without_key(nodes: Sequence[Node]) -> dict[str, Admission]:
     def tls(name: str) -> Tls:
         return Tls(authority.certificate, issue(authority, name), issue(authority, f"operator.{name}"[:64]))
 
-    return {name: Admission(roster, None, None, tls(name)) for name in roster.names}
-
-
-def found(nodes: Sequence[Node], bits: int, entropy: Entropy) -> dict[str, Admission]:
-    """INSECURE, for tests: the same, and the founder deals the key."""
-    admissions = found_without_key(nodes)
-    key, shares = deal(bits, len(nodes), (len(nodes) - 1) // 2, entropy)
-    return {
-        name: replace(admission, key=key, share=shares[i]) for i, (name, admission) in enumerate(admissions.items())
-    }
+    return {name: Admission(roster, tls(name)) for name in roster.names}
 
 
 def admit(folder: Path, admission: Admission) -> None:
     """Store an admission in the data folder of the node it was made for."""
     identity = Folder(folder).identity()
     names = admission.roster.names
-    misplaced = (
-        admission.share is not None and admission.share.index != (*names, identity.name).index(identity.name) + 1
-    )
-    if identity.name not in names or misplaced:
+    if identity.name not in names or common_name(admission.tls.own.certificate) != identity.name:
         raise CallerMistake(f"this admission is not for {identity.name}; take the file that carries its name")
     if admission.roster.nodes[names.index(identity.name)].identity != identity.signing.public:
         raise CallerMistake(f"this admission was made for other keys of {identity.name}; enrol again")
     Folder(folder).save_tls(admission.tls)
-    if admission.key is None or admission.share is None:
-        Folder(folder).save_roster(admission.roster)
-    else:
-        Folder(folder).save_cluster(admission.roster, admission.key, admission.share)
+    Folder(folder).save_roster(admission.roster)
 
 
 def read_enrolment(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tacita.crypto.entropy import Entropy, SystemEntropy
-from tacita.deploy.cluster import Admission, admit, enrol, found, found_without_key
+from tacita.deploy.cluster import admit, enrol, found
 from tacita.deploy.manifest import Manifest
 from tacita.node import files
 from tacita.node.client import Finished, NodeFailure, Operator
@@ -33,7 +33,7 @@ from tacita.protocols.faults import (
     TacitaError,
 )
 from tacita.protocols.keygen.certificate import KeyCertificate
-from tacita.protocols.roster import Node, check_size
+from tacita.protocols.roster import check_size
 from tacita.protocols.terms import Terms, check_name
 
 START_SECONDS = 60.0
@@ -67,30 +67,19 @@ def open_cluster(folder: Path, nodes: int, bits: int = 2048, note: Callable[[str
             f"the cluster in {folder} has {len(manifest.nodes)} nodes, not {nodes}; give --nodes "
             f"{len(manifest.nodes)} or another --cluster folder"
         )
+    Folder(manifest.nodes[0].folder).certificate()  # a dealt key is refused here; every node checks its own
     return manifest
 
 
 def prepare_cluster(folder: Path, nodes: int, entropy: Entropy) -> None:
-    """Enrol `nodes` local nodes and found a cluster without a key."""
-    _admit_all(folder, found_without_key(_enrol_all(folder, nodes, entropy)))
-
-
-def create_cluster(folder: Path, nodes: int, bits: int, entropy: Entropy) -> None:
-    """INSECURE, for tests: the same, with a key that this process deals."""
-    _admit_all(folder, found(_enrol_all(folder, nodes, entropy), bits, entropy))
-
-
-def _enrol_all(folder: Path, nodes: int, entropy: Entropy) -> list[Node]:
+    """Enrol `nodes` local nodes and found a cluster, still without a key."""
     files.private_folder(folder)
     enrolments = []
     for i, port in enumerate(free_ports(nodes), start=1):
         data = folder / "nodes" / f"node{i}"
         (data / "identity.json").unlink(missing_ok=True)
         enrolments.append(enrol(data, f"node{i}", f"127.0.0.1:{port}", entropy))
-    return enrolments
-
-
-def _admit_all(folder: Path, admissions: Mapping[str, Admission]) -> None:
+    admissions = found(enrolments)
     for name, admission in admissions.items():
         admit(folder / "nodes" / name, admission)
     # The roster appears last, so a half-made cluster is made again.

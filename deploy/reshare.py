@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tacita.crypto.entropy import Entropy
-from tacita.deploy.cluster import admit, enrol, found_without_key
+from tacita.deploy.cluster import admit, enrol, found
 from tacita.deploy.local import Report, free_ports, with_keys
 from tacita.deploy.manifest import Manifest, NodeSpec
 from tacita.node import files, keyfile
@@ -79,7 +79,7 @@ def prepare(manifest: Manifest, receivers: Sequence[str], entropy: Entropy) -> N
             keyfile.passphrase(data, entropy)
         else:
             nodes[name] = old.nodes[old.names.index(name)]
-    admissions = found_without_key(list(nodes.values()))
+    admissions = found(list(nodes.values()))
     roster = Roster(tuple(nodes[name] for name in receivers))
     for name in nodes:
         folder, data = _data(manifest, name) / NEXT, _data(manifest, name)

@@ -20,14 +20,18 @@ from typing import Any
 from tacita.crypto.entropy import Entropy
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.signature import SigningKey
-from tacita.crypto.threshold import DEALERLESS, KeyShare, ThresholdKey
+from tacita.crypto.threshold import KeyShare, ThresholdKey
 from tacita.node import files
 from tacita.node.identity import Identity, Pair, fingerprint
 from tacita.node.keyfile import open_share, passphrase, seal_share
 from tacita.protocols.faults import CallerMistake, LocalFault, VerificationFailed
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.roster import Roster
-from tacita.protocols.stages.certify import key_tree, read_key
+
+MAKE_A_KEY = (
+    "make a key without dealer: tacita keygen --out with a new folder for local nodes, or delete key.json and "
+    "key-share.json at every node and run tacita node key propose"
+)
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,14 @@ class Folder:
         """Whether the nodes have made their key."""
         return (self.path / "key.json").exists()
 
-    def certificate(self) -> KeyCertificate | None:
-        """The key certificate, verified; None for a dealt test key. Raises LocalFault."""
+    def certificate(self) -> KeyCertificate:
+        """The key certificate, verified; a dealt key is refused. Raises LocalFault."""
         tree = files.read_json(self.path / "key.json", "key file")
         if not isinstance(tree, dict) or "format" not in tree:
-            return None
+            raise LocalFault(
+                f"the key file {self.path / 'key.json'} carries no certificate of a key ceremony, and dealt keys are "
+                f"refused; {MAKE_A_KEY}"
+            )
         try:
             certificate = KeyCertificate.read(tree)
             certificate.verify(self.roster())
@@ -108,30 +115,14 @@ class Folder:
 
     def key(self) -> ThresholdKey:
         """The cluster's public key."""
-        certificate = self.certificate()
-        if certificate is not None:
-            return certificate.key
-        try:
-            key = read_key(files.read_json(self.path / "key.json", "key file"))
-        except (ValueError, KeyError, TypeError):
-            raise LocalFault(
-                f"the key file {self.path / 'key.json'} is damaged; restore it from another node"
-            ) from None
-        if key.provenance == DEALERLESS:
-            raise LocalFault("the key file calls its key dealerless, but carries no certificate of a key ceremony")
-        return key
+        return self.certificate().key
 
     def share(self) -> KeyShare:
         """This node's key share."""
-        certificate = self.certificate()
-        if certificate is not None:
-            tree = files.read_secret(self.path / "key-share.json", "key share")
-            if not isinstance(tree, dict):
-                raise LocalFault("the key share file is damaged; restore it from a backup")
-            return open_share(tree, certificate, passphrase(self.path))
-        tree = self._secret("key-share.json", "key share", {"index", "secret", "provenance"})
-        with _damaged(self.path / "key-share.json", "key share"):
-            return KeyShare(int(tree["index"]), int(tree["secret"], 16))
+        tree = files.read_secret(self.path / "key-share.json", "key share")
+        if not isinstance(tree, dict):
+            raise LocalFault("the key share file is damaged; restore it from a backup")
+        return open_share(tree, self.certificate(), passphrase(self.path))
 
     def save_key(self, certificate: KeyCertificate, share: KeyShare, entropy: Entropy) -> None:
         """Store a certified key; the share first, so that a key file is never without one."""
@@ -142,13 +133,6 @@ class Folder:
     def save_roster(self, roster: Roster) -> None:
         """Store the cluster; its key is made later."""
         files.write_json(self.path / "roster.json", roster.tree())
-
-    def save_cluster(self, roster: Roster, key: ThresholdKey, share: KeyShare) -> None:
-        """Store what the cluster agreed on and this node's share."""
-        files.write_json(self.path / "roster.json", roster.tree())
-        files.write_json(self.path / "key.json", key_tree(key))
-        secret = {"index": share.index, "secret": format(share.secret, "x"), "provenance": key.provenance}
-        files.write_json(self.path / "key-share.json", secret, files.PRIVATE)
 
     def participant(self, name: str, entropy: Entropy) -> SigningKey:
         """The participant's signing key, made on first use."""

@@ -118,6 +118,15 @@ def issue(authority: Pair, name: str) -> Pair:
     return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 
 
+def common_name(certificate_pem: bytes) -> str:
+    """Whom a certificate is for; empty if it is none."""
+    try:
+        subject = x509.load_pem_x509_certificate(certificate_pem).subject
+    except ValueError:
+        return ""
+    return "".join(str(part.value) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+
+
 def fingerprint(certificate_pem: bytes) -> bytes:
     """SHA-256 of the certificate."""
     return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256())

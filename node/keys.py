@@ -53,7 +53,7 @@ class KeyWork:
         """A whole ceremony; interrupted epochs are followed by new ones while there is hope. Raises TacitaError."""
         loaded = self.loaded
         finished = loaded.folder.certificate() if loaded.held else None
-        if loaded.held and (finished is None or finished.origin.kind != "ceremony"):
+        if finished is not None and finished.origin.kind != "ceremony":
             raise CallerMistake("this node has a key already; a new one needs a new cluster, new shares a refresh")
         ceremony = Ceremony(
             name=name,
@@ -90,7 +90,7 @@ class KeyWork:
         loaded = self.loaded
         parent = loaded.folder.certificate() if loaded.held else None
         if parent is None:
-            raise CallerMistake("only a key of a ceremony can be refreshed, and this node holds none")
+            raise CallerMistake("this node holds no key yet; run tacita node key join first")
         member = Member(
             node=loaded.identity.name,
             everybody=loaded.roster,

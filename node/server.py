@@ -19,9 +19,9 @@ from tacita.crypto import signature
 from tacita.crypto.entropy import SystemEntropy
 from tacita.crypto.errors import InvalidKey
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
-from tacita.crypto.threshold import KeyShare, ThresholdKey, check_key, check_share
+from tacita.crypto.threshold import DEALERLESS, KeyShare, ThresholdKey, check_key, check_share
 from tacita.node import files
-from tacita.node.config import Loaded, address
+from tacita.node.config import MAKE_A_KEY, Loaded, address
 from tacita.node.identity import fingerprint
 from tacita.node.journal import Journal
 from tacita.node.keys import KeyWork
@@ -77,6 +77,8 @@ class Node:
             self.journal.remember("roster", roster.digest, b"possession checked")
 
     def _check_key(self, key: ThresholdKey, share: KeyShare) -> None:
+        if key.provenance != DEALERLESS:
+            raise LocalFault(f"this node's key was dealt: whoever did that could read every bid; {MAKE_A_KEY}")
         if share.index != self.loaded.roster.index(self.name) + 1:
             raise LocalFault("this node's key share belongs to another place in the roster; restore the right file")
         try:

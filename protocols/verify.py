@@ -13,9 +13,10 @@ from typing import Any
 from tacita.crypto.errors import CryptoError, InvalidSignature
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
 from tacita.crypto.signature import verify_aggregate, verify_signature
-from tacita.crypto.threshold import check_key
+from tacita.crypto.threshold import DEALERLESS, check_key
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake, ProtocolFault, VerificationFailed
+from tacita.protocols.keygen.certificate import check_quorums
 from tacita.protocols.policies.base import EVERYBODY
 from tacita.protocols.policies.registry import complete_terms, filled
 from tacita.protocols.roster import Roster
@@ -61,7 +62,7 @@ def verify(
     """Check a certificate file; raises VerificationFailed with the first thing that does not hold.
 
     `roster` is the cluster the caller trusts, `terms_tree` a terms file that the session must have followed.
-    `allow_insecure_key` accepts short keys, for tests.
+    `allow_insecure_key` accepts short and dealt keys, for tests.
     """
     done: list[str] = []
 
@@ -100,13 +101,16 @@ def _check_parties(
     if terms_tree is not None:
         _check_terms(certificate.terms, terms_tree)
         passed("terms agree with the given file")
+    if certificate.key.provenance != DEALERLESS and not allow_insecure_key:
+        raise VerificationFailed("the key was dealt: whoever made it could read every bid and forge decryptions")
     # Sizes first: everything after this costs time that grows with them.
     bits = certificate.key.modulus.bit_length()
     if bits not in ALLOWED_MODULUS_BITS and not (allow_insecure_key and bits < max(ALLOWED_MODULUS_BITS)):
         raise VerificationFailed(f"the key has {bits} bits, which is not secure")
     check_parties(certificate.key, certificate.roster)
     check_key(certificate.key)
-    passed(f"key: verification keys decrypt a known ciphertext ({certificate.key.encryption.bits} bits)")
+    check_quorums(certificate.key)
+    passed(f"key: the nodes of every quorum decrypt a known ciphertext ({certificate.key.encryption.bits} bits)")
     setup = Setup.make(certificate.terms, certificate.roster, certificate.key, certificate.enrolled)
     if setup.enrolled != certificate.enrolled:
         raise VerificationFailed("the participants in the certificate are not in order")

@@ -191,7 +191,7 @@ async def _sign(epoch: Epoch, talk: Talk, view: FinalView, certificate: KeyCerti
     check_signatures(certificate, ceremony.roster, said)
     certificate = certificate.completed({talk.name(party): data for party, data in said.items()})
     certificate.verify(ceremony.roster)
-    memory.certify(certificate.encode(), [*steps(epoch.parameters), *STEPS, "K6"])
+    memory.certify(certificate.encode(), [*steps(epoch.parameters), *STEPS, "open", "K6"])
     ceremony.report(Event("done"))
     epoch.ended = True
     return Made(certificate, share, epoch.candidates)

@@ -98,7 +98,7 @@ async def sign_modulus(epoch: Epoch, talk: Talk, final: Final) -> ModulusCertifi
         except InvalidSignature:
             raise Blame(party, "it signed another modulus than this node computed", ProtocolFault) from None
     certificate = replace(certificate, signatures={talk.name(party): data for party, data in said.items()})
-    memory.certify(certificate.encode(), [*steps(epoch.parameters), *STEPS, "K6"])
+    memory.certify(certificate.encode(), [*steps(epoch.parameters), *STEPS, "open", "K6"])
     ceremony.report(Event("done"))
     epoch.ended = True
     return certificate

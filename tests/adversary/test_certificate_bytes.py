@@ -39,7 +39,8 @@ def _known_proofs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quadratic, "verify", once(quadratic.verify))
         patch.setattr(decryption, "verify", once(decryption.verify))
-        patch.setattr(verify_module, "check_key", lru_cache(maxsize=64)(verify_module.check_key))
+        for name in ("check_key", "check_quorums"):
+            patch.setattr(verify_module, name, lru_cache(maxsize=64)(getattr(verify_module, name)))
         yield
 
 
@@ -169,7 +170,7 @@ def test_a_file_larger_than_any_session_is_refused_before_it_is_parsed(
 ) -> None:
     cluster, result = public
     monkeypatch.setattr(certify, "MAX_BYTES", len(result.certificate) - 1)
-    monkeypatch.setattr(certify.json, "loads", lambda _: pytest.fail("it was parsed"))
+    monkeypatch.setattr(certify, "read_json", lambda _: pytest.fail("it was parsed"))
     assert "more than any session produces" in reason(result.certificate, cluster)
 
 

@@ -114,6 +114,15 @@ def test_a_roster_with_twins_strangers_or_wrong_spelling_cannot_be_read(change: 
 # ---- key ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_key_that_is_not_dealerless_is_refused_outside_of_tests(parts: Parts) -> None:
+    """Who deals a key can forge decryptions; nobody asks how long it is."""
+    cluster, certificate = parts
+    for provenance in (certificate.key.provenance, "", "Dealerless", "dealerless "):
+        forged = replace(certificate, key=replace(certificate.key, provenance=provenance))
+        with pytest.raises(VerificationFailed, match="the key was dealt"):
+            verify(forged.encode(), cluster.roster)
+
+
 def test_another_key_is_refused_even_if_everybody_signs_for_it(parts: Parts) -> None:
     cluster, certificate = parts
     other, _ = deal(1024, 3, 1, SeededEntropy("another dealer"))
@@ -142,8 +151,9 @@ def test_another_key_is_refused_even_if_everybody_signs_for_it(parts: Parts) -> 
 
 def test_a_short_key_is_refused_unless_a_test_allows_it(parts: Parts) -> None:
     cluster, certificate = parts
+    forged = replace(certificate, key=replace(certificate.key, provenance="dealerless"))
     with pytest.raises(VerificationFailed, match="the key has 1024 bits, which is not secure"):
-        verify(certificate.encode(), cluster.roster)
+        verify(forged.encode(), cluster.roster)
 
 
 def test_a_monstrous_key_is_refused_before_anything_is_computed_with_it(parts: Parts) -> None:

@@ -1,12 +1,11 @@
-"""Clusters of real node processes, founded once per test run; keys are dealt (provenance dealer-insecure)."""
+"""Clusters of real node processes, founded once per test run; each makes its key in a real ceremony."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tacita.crypto.entropy import SystemEntropy
-from tacita.deploy.local import create_cluster
+from tacita.deploy.local import open_cluster
 from tests.integration import samples
 from tests.integration.running import Running, succeeded
 
@@ -19,7 +18,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def running(clusters: Path) -> Iterator[Running]:
     """Three nodes that stay up; most tests run their sessions here."""
-    create_cluster(clusters / "running", 3, 2048, SystemEntropy())
+    open_cluster(clusters / "running", 3)
     cluster = Running(clusters / "running")
     try:
         cluster.start()
@@ -31,7 +30,7 @@ def running(clusters: Path) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def idle(clusters: Path) -> Path:
     """A founded cluster whose nodes do not run: `tacita run` starts and stops them."""
-    create_cluster(clusters / "idle", 3, 2048, SystemEntropy())
+    open_cluster(clusters / "idle", 3)
     return clusters / "idle"
 
 

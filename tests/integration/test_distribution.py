@@ -49,10 +49,10 @@ def test_every_node_holds_one_key_share_of_its_own_that_only_it_can_read(running
     assert len({share.secret for share in shares.values()}) == 3
     for name, share in shares.items():
         check_share(Folder(running.data(name)).key(), share)
-        for file in ("key-share.json", "identity.json", "tls.json", "journal.sqlite"):
+        for file in ("key-share.json", "passphrase", "identity.json", "tls.json", "journal.sqlite"):
             assert stat.S_IMODE((running.data(name) / file).stat().st_mode) == 0o600
         others = "".join(_texts(running.data(other)) for other in running.names if other != name)
-        assert format(share.secret, "x") not in others
+        assert format(abs(share.secret), "x") not in others
 
 
 def _texts(folder: Path) -> str:

@@ -87,7 +87,7 @@ def test_private_outcomes_are_known_to_their_owner_alone(watched: Running, recor
 
     scanner = Scanner(canary.private_outputs(sample, results) | canary.private_inputs(sample))
     assert scanner.find([ran.out.encode(), ran.err.encode()]) == set()
-    assert "security passive, key dealer-insecure, inputs_bound no" in ran.out and "welfare" not in ran.out
+    assert "security abort, key dealerless, inputs_bound yes" in ran.out and "welfare" not in ran.out
     assert stat.S_IMODE((out / "auction.png").stat().st_mode) == 0o600, "the picture shows everybody's demand"
     public = [(out / name).read_bytes() for name in ("outcome.json", "certificate.json", "auction.png")]
     assert scanner.find(public) == set()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tacita.deploy.local import free_ports
+from tacita.node.config import Folder
 from tests.integration.injection import inject
 from tests.integration.running import TACITA, Ran, environment, finished, succeeded, tacita, tree_of
 
@@ -69,6 +70,23 @@ class Machines:
         assert process.stdout is not None
         process.stdout.close()
 
+    def make_key(self) -> None:
+        """alice proposes a ceremony, bob and carol join it: `tacita node key propose` and `join`."""
+        begun = []
+        for name in NAMES:
+            settings, mark = environment()
+            process = subprocess.Popen(
+                [*TACITA, "node", "key", "propose" if name == "alice" else "join", "--data", "data"],
+                cwd=self.at(name),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=settings,
+            )
+            begun.append((process, mark))
+        said = {succeeded(finished(process, mark)).out for process, mark in begun}
+        assert len(said) == 1 and "provenance  dealerless" in said.pop()
+
     def join(self, session: str, names: tuple[str, ...] = NAMES, out: str = "result") -> dict[str, Ran]:
         """`tacita node join` at these machines at the same time."""
         begun = {}
@@ -107,6 +125,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     try:
         for name in reversed(NAMES):
             here.start(name)
+        here.make_key()
         yield here
     finally:
         for name in list(here.running):
@@ -137,8 +156,9 @@ def test_no_machine_has_another_s_bid_or_key(machines: Machines) -> None:
         assert (data / "participants").exists() == bool(BIDS[name])
         inputs = (data / "inbox" / "first" / "inputs.csv").read_text()
         assert [other for other in NAMES if other in inputs] == ([name] if BIDS[name] else [])
-        secrets = [json.loads((data / file).read_text()) for file in ("identity.json", "key-share.json")]
-        own = [value for tree in secrets for value in tree.values() if isinstance(value, str) and len(value) > 60]
+        identity, sealed = (json.loads((data / file).read_text()) for file in ("identity.json", "key-share.json"))
+        own = [value for value in identity.values() if len(value) > 60]
+        own += [sealed["s"], format(abs(Folder(data).share().secret), "x"), (data / "passphrase").read_text().strip()]
         for other in set(NAMES) - {name}:
             text = "".join(p.read_text(errors="replace") for p in machines.at(other).rglob("*") if p.is_file())
             assert all(secret not in text for secret in own)

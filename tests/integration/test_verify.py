@@ -21,7 +21,7 @@ def verify(folder: Path, *more: object) -> Ran:
 
 def test_a_certificate_is_valid_for_those_who_know_the_roster(a1: Path) -> None:
     ran = succeeded(verify(a1, "--roster", a1 / "roster.json"))
-    assert "inputs_bound: yes, security: abort, provenance: dealer-insecure" in ran.out
+    assert "inputs_bound: yes, security: abort, provenance: dealerless" in ran.out
     assert ran.out.count("  ok  ") >= 9 and ran.err == ""
 
 

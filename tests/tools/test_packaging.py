@@ -88,6 +88,18 @@ def test_no_dangerous_call_stands_in_product_code() -> None:
                 assert node.func.id not in ("eval", "exec", "compile", "__import__"), path
 
 
+def test_nothing_that_runs_a_node_or_a_session_can_deal_a_key() -> None:
+    """The dealer is for tests, and for the benchmark that times operations in one process (deploy/bench)."""
+    for path in sources():
+        if path.is_relative_to(ROOT / "crypto") or path.is_relative_to(ROOT / "deploy" / "bench"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "tacita.crypto.threshold":
+                assert not {alias.name for alias in node.names} & {"deal", "DEALER_INSECURE", "*"}, path
+            if isinstance(node, ast.Attribute):
+                assert node.attr != "DEALER_INSECURE" and ast.unparse(node) != "threshold.deal", path
+
+
 def test_files_stay_readable() -> None:
     for path in sources():
         lines = len(path.read_text().splitlines())

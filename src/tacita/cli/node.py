@@ -50,38 +50,25 @@ def init(
 def found(
     enrolments: Annotated[list[Path], typer.Argument(help="enrolment.json of every node, in the order of the roster")],
     out: Annotated[Path, typer.Option(help="folder for roster.json and one admission file per node")],
-    bits: Annotated[int, typer.Option(help="2048 or 3072")] = 2048,
-    without_key: Annotated[
-        bool, typer.Option("--without-key", help="the nodes make their key themselves: tacita node key propose")
-    ] = False,
     format: Format = "text",
 ) -> None:
-    """Found a cluster. INSECURE unless --without-key: this process deals the key and could read everything."""
-    from tacita.crypto.security import ALLOWED_MODULUS_BITS
+    """Make roster and TLS certificates from the enrolments; the nodes then make their key: tacita node key propose."""
     from tacita.deploy import cluster
     from tacita.node import files
     from tacita.protocols.roster import Roster
 
-    if bits not in ALLOWED_MODULUS_BITS:
-        raise CallerMistake("--bits must be 2048 or 3072; shorter keys are not secure")
     roster = Roster.read({"nodes": [cluster.read_enrolment(path) for path in enrolments]})
-    if without_key:
-        admissions = cluster.found_without_key(roster.nodes)
-    else:
-        admissions = cluster.found(roster.nodes, bits, SystemEntropy())
+    admissions = cluster.found(roster.nodes)
     files.private_folder(out)
     for name, admission in admissions.items():
         files.write_json(out / f"{name}.admission.json", admission.tree(), files.PRIVATE)
     files.write_json(out / "roster.json", roster.tree())
-    provenance = "" if without_key else "dealer-insecure"
-    rest = f"the key's provenance is {provenance}" if provenance else "then run tacita node key propose at one of them"
     say(
         format,
         f"cluster of {len(roster.nodes)} nodes: give each node its admission file from {out}, then delete them here; "
-        f"{rest}",
+        "when all nodes run, make the key: tacita node key propose at one of them, tacita node key join at the others",
         roster=str(out / "roster.json"),
         admissions={name: str(out / f"{name}.admission.json") for name in admissions},
-        provenance=provenance,
     )
 
 
@@ -91,7 +78,7 @@ def admit(
     admission: Annotated[Path, typer.Argument(help="<name>.admission.json")],
     format: Format = "text",
 ) -> None:
-    """Join the cluster: store roster, certificates and key share in the node's folder."""
+    """Join the cluster: store roster and TLS certificates in the node's folder."""
     from tacita.deploy.cluster import Admission
     from tacita.deploy.cluster import admit as store
     from tacita.node import files
