@@ -16,7 +16,7 @@ from tacita.protocols.verify import verify
 from tests.adversary.bids import CHEAT
 from tests.adversary.deviation import Deviant, assert_all_name, errors, finished, run, silence
 from tests.adversary.honest import LINES, a1, auction, tree
-from tests.adversary.virtual import run_virtual
+from tacita.deploy.simulate.clock import run_virtual
 from tests.cluster_in_memory import MemoryStore
 
 

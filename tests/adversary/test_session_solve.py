@@ -15,7 +15,7 @@ from tacita.protocols.mpc import runtime
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, assert_nothing_decrypted, errors, run, silence
 from tests.adversary.honest import TERMS, auction
-from tests.adversary.virtual import run_virtual
+from tacita.deploy.simulate.clock import run_virtual
 
 HEAD = struct.Struct("<qI")
 
