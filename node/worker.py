@@ -86,9 +86,7 @@ class _Link:
         self._write(frame(ENGINE, bytes([self._peer]) + data))
 
 
-def prepare(
-    job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = SharedEngine
-) -> tuple[SharedEngine, Program]:
+def prepare(job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = SharedEngine) -> tuple[SharedEngine, Program]:
     """The engine of a job, and the program that it runs."""
     terms = Terms(job.terms)
     instance = POLICIES[terms.policy].instance(terms, job.patterns)

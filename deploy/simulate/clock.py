@@ -12,7 +12,7 @@ class Stuck(RuntimeError):
     """Everybody waits for somebody else, and no timer is left that could change it."""
 
 
-class _Instant(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Instant(selectors.DefaultSelector):
     now = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
@@ -33,7 +33,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self.instant.now
 
-    def run_in_executor(self, *_: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Refused: what a thread does when is not a function of the seed."""
         raise RuntimeError("there are no threads on a virtual clock")
 

@@ -21,7 +21,16 @@ BROADCASTS = (
     "bind coin", "bind all", "bind all partials", "openings",
 )  # fmt: skip
 """Rounds that are echoed, in order."""
-EVERY_ROUND = (*BROADCASTS[:6], "keys", *BROADCASTS[6:9], "mask shares", *BROADCASTS[9:], "ticket", "signed", "partials")
+EVERY_ROUND = (
+    *BROADCASTS[:6],
+    "keys",
+    *BROADCASTS[6:9],
+    "mask shares",
+    *BROADCASTS[9:],
+    "ticket",
+    "signed",
+    "partials",
+)
 PRODUCTS = 8
 """The error is in one of so many first multiplications."""
 

@@ -82,7 +82,7 @@ class Network:
         self._streams: defaultdict[tuple[str, str, int, bytes], _Stream] = defaultdict(_Stream)
         self._history = hashlib.sha256()
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
-        self.listener: Callable[[str, str, bytes], None] = lambda sender, receiver, data: None
+        self.listener: Callable[[str, str, bytes], None] = lambda *_: None
         """Called with every signed message just before its receiver gets it."""
 
     def attach(self, name: str, end: Endpoint) -> None:

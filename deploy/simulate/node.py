@@ -66,9 +66,7 @@ class SimulatedNode:
         self._engines: dict[bytes, _Engine] = {}
         self._early, self._early_engine = Early(EARLY_BYTES, loop.time), Early(EARLY_ENGINE_BYTES, loop.time)
         keys: dict[str, Any] = members.keys(name, bits)
-        self.party = Party(
-            **keys, entropy=SeededEntropy(f"{seed}/{name}"), store=MemoryStore(), solver=self._solve
-        )
+        self.party = Party(**keys, entropy=SeededEntropy(f"{seed}/{name}"), store=MemoryStore(), solver=self._solve)
         self._hosted = members.hosted_by
         network.attach(name, self)
 

@@ -9,6 +9,7 @@ held back     an honest node opens nothing before it holds everybody's commitmen
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from tacita.crypto.errors import CryptoError
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.crypto.transcript import digest
 from tacita.protocols.channel import ABORT, GREET, Envelope
@@ -57,8 +58,8 @@ class Watch:
         """The network hands a message to a node."""
         try:
             envelope = Envelope.decode(data[SIGNATURE_BYTES:])
-        except ValueError:
-            return
+        except CryptoError:
+            return  # noise that a node sends who misbehaves
         self._heard[receiver].add((envelope.session, envelope.round, sender))
         self._held[receiver].add((envelope.round, sender))
 

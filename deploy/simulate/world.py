@@ -64,6 +64,8 @@ class World:
         self.watch = Watch(plan.honest, plan.names)
         self.deviant: Deviant | None = None
         self.endings: dict[str, Ending] = dict.fromkeys(plan.names)
+        self.bugs: list[str] = []
+        """What nobody waits for and what failed nevertheless."""
         self.network: Network
         self.seconds = 0.0
         self.terms, self.inputs = plan.auction()
@@ -78,6 +80,7 @@ class World:
 
     async def _happen(self) -> None:
         plan, loop = self.plan, asyncio.get_running_loop()
+        loop.set_exception_handler(self._note)
         self.network = network = Network(loop, plan.weather, plan.cuts, Chance(plan.seed, "network"))
         network.listener = self.watch.hears
         odd = plan.misbehaviour
@@ -102,6 +105,11 @@ class World:
                 self.endings[name] = error if error is not None else task.result()
                 network.record("end", name, name, repr(error).encode() if error else task.result().certificate)
 
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of the loop raised: in a real node the task that reads a peer's stream would end like that."""
+        if "handle" in context:
+            self.bugs.append(f"taking a message raised {context.get('exception')!r}")
+
 
 @lru_cache(maxsize=8)
 def members(parties: int) -> Members:
@@ -125,6 +133,7 @@ def judge(world: World) -> Verdict:
         for name, end in endings.items()
         if not isinstance(end, Result | TacitaError)
     ]
+    unfinished += world.bugs
     blame = _false_blame(world, endings)
     ending = "completed" if len(results) == len(endings) else "aborted"
     ending = "wrong" if wrong else "unfinished" if unfinished else ending
@@ -135,7 +144,7 @@ def judge(world: World) -> Verdict:
         counts=dict(world.network.counts),
         digest=world.network.digest,
         seconds=world.seconds,
-        reasons=tuple([*wrong, *unfinished, *blame]),
+        reasons=(*wrong, *unfinished, *blame),
         misbehaved=tuple(world.deviant.did) if world.deviant else (),
     )
 
