@@ -11,26 +11,11 @@ from dataclasses import replace
 
 from tacita.crypto.integers import inverse
 from tacita.crypto.signature import SIGNATURE_BYTES, SigningKey
-from tacita.deploy.simulate.plan import Chance, Misbehaviour
+from tacita.deploy.simulate.plan import BROADCASTS, EVERY_ROUND, Chance, Misbehaviour
 from tacita.protocols.channel import EVERYONE, Envelope, sign
 from tacita.protocols.mpc.engine import IntArray
 from tacita.protocols.mpc.shared import SharedEngine
 
-BROADCASTS = (
-    "greet", "hello", "commit", "open", "freeze", "coins", "confirm keys", "shares", "masks", "bind commit",
-    "bind coin", "bind all", "bind all partials", "openings",
-)  # fmt: skip
-"""Rounds that are echoed, in order."""
-EVERY_ROUND = (
-    *BROADCASTS[:6],
-    "keys",
-    *BROADCASTS[6:9],
-    "mask shares",
-    *BROADCASTS[9:],
-    "ticket",
-    "signed",
-    "partials",
-)
 PRODUCTS = 8
 """The error is in one of so many first multiplications."""
 

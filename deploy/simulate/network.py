@@ -74,6 +74,8 @@ class Network:
         chance: Chance,
     ) -> None:
         self._loop, self._weather, self._cuts, self._chance = loop, weather, cuts, chance
+        self._rounds = {"": 0.0}
+        """When each round began."""
         self._ends: dict[str, Endpoint] = {}
         self._connections: Counter[frozenset[str]] = Counter()
         """How many connections of a pair have ended: a packet of an earlier one is gone."""
@@ -99,6 +101,10 @@ class Network:
         head = f"{event}/{sender}/{receiver}/{len(data)}".encode()
         self._history.update(struct.pack(">dI", self._loop.time(), len(head)) + head + data)
 
+    def begins(self, round_name: str) -> None:
+        """Somebody says something in this round; only the first time counts."""
+        self._rounds.setdefault(round_name, self._loop.time())
+
     # ---- sending ----------------------------------------------------------------------------------------------
 
     def send(self, sender: str, receiver: str, data: bytes, session: bytes | None = None) -> None:
@@ -117,7 +123,8 @@ class Network:
 
     def _is_cut(self, sender: str, receiver: str) -> bool:
         now = self._loop.time()
-        return any(cut.holds(now, sender, receiver) for cut in self._cuts)
+        begun = [cut for cut in self._cuts if cut.round in self._rounds]
+        return any(cut.holds(now - self._rounds[cut.round], sender, receiver) for cut in begun)
 
     def _transmit(self, packet: _Packet, retry: float) -> None:
         if packet.arrived or self._is_gone(packet):

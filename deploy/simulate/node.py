@@ -12,7 +12,7 @@ from tacita.deploy.simulate.network import Network
 from tacita.deploy.simulate.watch import Watch
 from tacita.node.limits import Early
 from tacita.node.worker import prepare
-from tacita.protocols.channel import Channel
+from tacita.protocols.channel import Channel, Envelope
 from tacita.protocols.faults import Absent, MachineFault
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
@@ -79,7 +79,9 @@ class SimulatedNode:
 
     async def send(self, receiver: str, data: bytes) -> None:
         """See Wire."""
-        self._watch.says(self.name, data)
+        envelope = Envelope.decode(data[SIGNATURE_BYTES:])
+        self._network.begins(envelope.round)
+        self._watch.says(self.name, envelope, data)
         messages: Sequence[bytes] = [data] if self._deviant is None else self._deviant.messages(receiver, data)
         for message in messages:
             self._network.send(self.name, receiver, message)

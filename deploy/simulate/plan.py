@@ -14,11 +14,17 @@ BIDDERS = ("ann", "bob", "cat")
 MISBEHAVING_PERCENT, LONG_CUT_PERCENT = 5, 2
 """Of the worlds, evenly spread over the seeds; a session in such a world usually ends without a result."""
 LONGEST_CUT = 10.0
-"""Seconds: shorter cuts must heal without anybody noticing more than a pause."""
+"""Seconds, of all cuts of a world together: shorter ones must heal without anybody noticing more than a pause."""
 KINDS = ("silent", "equivocating", "garbage", "wrong product")
 """How a node misbehaves, see deviant.py."""
-ROUNDS = 19
-"""Rounds of messages in a session; deviant.py takes the one in which the misbehaviour begins."""
+BROADCASTS = (
+    "greet", "hello", "commit", "open", "freeze", "coins", "confirm keys", "shares", "masks", "bind commit",
+    "bind coin", "bind all", "bind all partials", "openings",
+)  # fmt: skip
+"""Rounds that are echoed, in order."""
+EVERY_ROUND = (
+    *BROADCASTS[:6], "keys", *BROADCASTS[6:9], "mask shares", *BROADCASTS[9:], "ticket", "signed", "partials",
+)  # fmt: skip
 
 
 class Chance:
@@ -51,17 +57,26 @@ class Weather:
     loss: float
     duplication: float
 
+    @property
+    def session(self) -> float:
+        """About how many seconds a session takes: its steps, and a pause of a quarter of a second per lost packet."""
+        return 450 * (self.delay + self.jitter / 2) + 550 * self.loss
+
 
 @dataclass(frozen=True)
 class Cut:
-    """From `start` on, for `seconds`, nothing passes between these two nodes; with one node, between it and all."""
+    """From `start` on, for `seconds`, nothing passes between these two nodes; with one node, between it and all.
+
+    With `round`, the clock of `start` begins when a node first says something in that round.
+    """
 
     start: float
     seconds: float
     nodes: frozenset[str]
+    round: str = ""
 
     def holds(self, now: float, sender: str, receiver: str) -> bool:
-        """True if this link is cut now."""
+        """True if this link is cut now; `now` counts from the beginning of the cut's clock."""
         return self.start <= now < self.start + self.seconds and self.nodes <= {sender, receiver}
 
 
@@ -91,7 +106,7 @@ class Plan:
     @property
     def within_deadlines(self) -> bool:
         """True if nothing that happens to the network may end a session."""
-        return all(cut.seconds <= LONGEST_CUT for cut in self.cuts)
+        return sum(cut.seconds for cut in self.cuts) <= LONGEST_CUT
 
     @property
     def honest(self) -> tuple[str, ...]:
@@ -107,21 +122,21 @@ class Plan:
         weather = Weather(
             delay, delay * chance.between(0.2, 1), chance.between(0.002, 0.05), chance.between(0.002, 0.05)
         )
+        starts = tuple(chance.between(0, 5) for _ in names)
         long = chosen(seed, LONG_CUT_PERCENT)
-        cuts, start = [], 0.0
-        for _ in range(1 if long else 1 + chance.below(2)):
-            # A session takes some 200 delays; the pause leaves room for what waited to arrive before the next cut.
-            start += chance.between(0, 100) * delay
-            seconds = chance.between(30, 200) if long else chance.between(0.5, LONGEST_CUT)
-            cuts.append(Cut(start, seconds, frozenset(_some(chance, names))))
-            start += seconds + 2
+        cuts, count = [], 1 if long else 1 + chance.below(2)
+        for _ in range(count):
+            # Half of the cuts aim at a round: most of a session's time goes into the engine.
+            round_name = EVERY_ROUND[chance.below(len(EVERY_ROUND))] if chance.happens(0.5) else ""
+            start = chance.between(0, 2 * delay) if round_name else max(starts) + chance.between(0, weather.session)
+            seconds = chance.between(30, 200) if long else chance.between(0.5, LONGEST_CUT) / count
+            cuts.append(Cut(start, seconds, frozenset(_some(chance, names)), round_name))
         misbehaviour = None
         if chosen(seed, misbehaving):
             node = names[chance.below(nodes)]
             others = [name for name in names if name != node]
             kind = KINDS[seed * misbehaving // 100 % len(KINDS)]
-            misbehaviour = Misbehaviour(node, kind, chance.below(ROUNDS), others[chance.below(nodes - 1)])
-        starts = tuple(chance.between(0, 5) for _ in names)
+            misbehaviour = Misbehaviour(node, kind, chance.below(len(EVERY_ROUND)), others[chance.below(nodes - 1)])
         return Plan(seed, names, bits, weather, tuple(cuts), misbehaviour, starts)
 
     def auction(self) -> tuple[Terms, dict[str, Any]]:

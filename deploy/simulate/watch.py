@@ -30,11 +30,10 @@ class Watch:
         self._held: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
         self.broken: list[str] = []
 
-    def says(self, sender: str, data: bytes) -> None:
+    def says(self, sender: str, envelope: Envelope, data: bytes) -> None:
         """A node hands a message to the network."""
         if sender not in self._honest:
             return
-        envelope = Envelope.decode(data[SIGNATURE_BYTES:])
         if envelope.round != ABORT and envelope.round.split("/")[0] != GREET:
             place = (envelope.session, envelope.round, sender, envelope.receiver)
             if self._said.setdefault(place, data) != data:

@@ -143,7 +143,7 @@ def test_a_hundred_worlds() -> None:
     assert_no_bug(report)
     tree = report.tree()
     assert all(tree[what] > 0 for what in COUNTED)
-    assert tree["misbehaved"] == 5
+    assert 4 <= tree["misbehaved"] <= 5  # a cut may end a session before its deviating node comes to it
     fair = [
         v
         for v, plan in zip(report.verdicts, report.scope.plans(), strict=True)
