@@ -13,7 +13,7 @@ from tacita.protocols.channel import Channel
 from tacita.protocols.faults import Absent, ProtocolFault
 from tacita.protocols.mpc import comparison
 
-SEEDS = range(1, 5)
+SEEDS = range(1, 4)
 SHARE = 0.2
 """Of the worlds must fail at least."""
 
