@@ -4,8 +4,31 @@ Integers have a fixed width that the reader knows from the statement, never from
 only against a limit the reader states. `Reader.finish` refuses trailing bytes.
 """
 
+import json
+import re
+from typing import Any
+
 from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.integers import Integer
+
+JSON_DEPTH = 32
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
+
+
+def read_json(data: bytes) -> Any:
+    """Parse JSON from a stranger; raises ValueError for anything else and for more than JSON_DEPTH nested values.
+
+    Python's parser follows nesting on the C stack, up to a limit that any imported module may have raised: a message
+    of brackets would then end the process.
+    """
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(data):
+        first = data[found.start()]
+        if first != 0x22:
+            depth += 1 if first in b"[{" else -1
+            if depth > JSON_DEPTH:
+                raise ValueError(f"more than {JSON_DEPTH} nested values")
+    return json.loads(data)
 
 
 def byte_width(bits: int) -> int:

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from tacita.crypto import encoding
 from tacita.protocols.faults import CallerMistake, LocalFault
 from tacita.protocols.terms import canonical_json
 
@@ -68,15 +69,15 @@ def read_text(path: Path, what: str) -> str:
 def read_json(path: Path, what: str) -> Any:
     """Read JSON that the caller named; raises CallerMistake."""
     try:
-        return json.loads(read_text(path, what))
-    except (ValueError, RecursionError):
+        return encoding.read_json(read_text(path, what).encode())
+    except ValueError:
         raise CallerMistake(f"{what} {path} is not valid JSON; give the right file") from None
 
 
 def read_secret(path: Path, what: str) -> Any:
     """Read a JSON file of this node that nobody else may read; raises LocalFault."""
     try:
-        return parse(read_private(path, what, SECRET_BYTES))
+        return encoding.read_json(read_private(path, what, SECRET_BYTES))
     except ValueError:
         raise LocalFault(f"{what} {path} is damaged; restore it from a backup") from None
 
@@ -95,14 +96,6 @@ def read_private(path: Path, what: str, limit: int) -> bytes:
             return file.read(limit)
         except OSError:
             raise LocalFault(f"{what} {path} is damaged; restore it from a backup") from None
-
-
-def parse(data: bytes) -> Any:
-    """JSON, or ValueError."""
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def private_folder(path: Path) -> Path:

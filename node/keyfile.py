@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from tacita.crypto.encoding import read_json
 from tacita.crypto.entropy import Entropy
 from tacita.crypto.threshold import KeyShare
 from tacita.node import files
@@ -74,7 +75,7 @@ def open_share(tree: dict[str, Any], certificate: KeyCertificate, secret: bytes)
             raise ValueError("unknown entries")
         box, salt = base64.b64decode(tree["s"], validate=True), bytes.fromhex(kdf["salt"])
         plain = AESGCM(stretch(secret, salt)).decrypt(box[:12], box[12:], canonical_json(public))
-        fields = files.parse(plain)
+        fields = read_json(plain)
         return KeyShare(int(public["index"]), int(fields["s"], 16))
     except InvalidTag:
         raise LocalFault("the key share does not open; check the passphrase file, or restore the share") from None

@@ -1,10 +1,9 @@
 """Decoding of what peers say inside a session: whatever is malformed is a fault of the node that sent it."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
-from tacita.crypto.encoding import Reader
+from tacita.crypto.encoding import Reader, read_json
 from tacita.crypto.errors import CryptoError, InvalidSignature
 from tacita.crypto.signature import verify_signature
 from tacita.protocols.faults import InvalidEncodingFault, ProtocolFault
@@ -14,9 +13,9 @@ from tacita.protocols.terms import canonical_json
 def canonical_tree(node: str, payload: bytes, keys: Collection[str]) -> dict[str, Any]:
     """The JSON object of a message; it must be canonical and have exactly these keys."""
     try:
-        tree = json.loads(payload)
+        tree = read_json(payload)
         canonical = isinstance(tree, dict) and canonical_json(tree) == payload
-    except (ValueError, RecursionError):
+    except ValueError:
         canonical = False
     if not canonical or set(tree) != set(keys):
         raise InvalidEncodingFault(node, "a message is not the canonical encoding of what its round expects")

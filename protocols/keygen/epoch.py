@@ -4,10 +4,10 @@ Every start of a node is an epoch of its own with fresh labels; the session id a
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tacita.crypto.encoding import read_json
 from tacita.crypto.entropy import Entropy
 from tacita.crypto.signature import SigningKey
 from tacita.crypto.threshold import KeyShare
@@ -117,5 +117,5 @@ def encode_pending(certificate: KeyCertificate, share: KeyShare) -> bytes:
 
 def read_pending(data: bytes) -> tuple[KeyCertificate, KeyShare]:
     """The inverse."""
-    tree = json.loads(data)
+    tree = read_json(data)
     return KeyCertificate.read(tree["certificate"]), KeyShare(tree["index"], int(tree["secret"], 16))

@@ -4,11 +4,11 @@ Nobody ever knows its factors, and nobody keeps anything by which they could be 
 modulus alone with its session and roster, so a signature that was interrupted can be given again.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tacita.crypto.encoding import read_json
 from tacita.crypto.errors import InvalidSignature
 from tacita.crypto.signature import SigningKey, verify_signature
 from tacita.crypto.transcript import Transcript
@@ -109,9 +109,9 @@ def adopt_modulus(epoch: Epoch, gathered: Gathered) -> ModulusCertificate | None
     for name, status in gathered.statuses.items():
         if status.certificate:
             try:
-                certificate = ModulusCertificate.read(json.loads(bytes.fromhex(status.certificate)))
+                certificate = ModulusCertificate.read(read_json(bytes.fromhex(status.certificate)))
                 certificate.verify(epoch.ceremony.roster)
-            except (VerificationFailed, ValueError, RecursionError) as error:
+            except (VerificationFailed, ValueError) as error:
                 raise ProtocolFault(name, f"the certificate it shows does not verify ({error})") from None
             epoch.memory.certify(certificate.encode(), [*steps(epoch.parameters), *STEPS, "K6"])
             epoch.ended = True

@@ -1,7 +1,6 @@
 """What comes before new batches: meeting, and whatever an earlier epoch left unfinished (R6, keygen.md section 4.1)."""
 
-import json
-
+from tacita.crypto.encoding import read_json
 from tacita.protocols.faults import CallerMistake, LocalFault, ProtocolFault, VerificationFailed
 from tacita.protocols.keygen import gathering
 from tacita.protocols.keygen.certificate import KeyCertificate
@@ -49,9 +48,9 @@ def adopt(epoch: Epoch, gathered: Gathered) -> Made | None:
         return None
     name, data = shown
     try:
-        certificate = KeyCertificate.read(json.loads(bytes.fromhex(data)))
+        certificate = KeyCertificate.read(read_json(bytes.fromhex(data)))
         certificate.verify(epoch.ceremony.roster)
-    except (VerificationFailed, ValueError, RecursionError) as error:
+    except (VerificationFailed, ValueError) as error:
         raise ProtocolFault(name, f"the certificate it shows does not verify ({error})") from None
     mine = epoch.memory.certificate()
     if epoch.ceremony.share is not None and mine == certificate.encode():

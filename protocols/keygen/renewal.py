@@ -6,12 +6,11 @@ there. After a crash the nodes take over a complete certificate, or sign again w
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tacita.crypto.commitment import commitment_group
-from tacita.crypto.encoding import Writer
+from tacita.crypto.encoding import Writer, read_json
 from tacita.crypto.entropy import Entropy
 from tacita.crypto.errors import CryptoError, InvalidKey
 from tacita.crypto.integers import Integer
@@ -121,8 +120,8 @@ class Renewal:
     def _apart(self, name: str, data: str, pending: tuple[KeyCertificate, KeyShare | None] | None) -> Renewed:
         """A node crashed when the others had finished: it catches up, and nothing new is dealt this time."""
         parent = self.member.parent
-        with contextlib.suppress(VerificationFailed, ValueError, RecursionError):
-            other = KeyCertificate.read(json.loads(bytes.fromhex(data)))
+        with contextlib.suppress(VerificationFailed, ValueError):
+            other = KeyCertificate.read(read_json(bytes.fromhex(data)))
             if other.origin.parent == parent.identifier:
                 return self._adopt(name, data, pending)
             if parent.origin.parent == other.identifier:
@@ -139,15 +138,15 @@ class Renewal:
         data = self.member.store.recall("key/pending", self._pending)
         if data is None:
             return None
-        tree = json.loads(data)
+        tree = read_json(data)
         share = KeyShare(tree["index"], int(tree["secret"], 16)) if tree["index"] else None
         return KeyCertificate.read(tree["certificate"]), share
 
     def _adopt(self, name: str, data: str, pending: tuple[KeyCertificate, KeyShare | None] | None) -> Renewed:
         try:
-            certificate = KeyCertificate.read(json.loads(bytes.fromhex(data)))
+            certificate = KeyCertificate.read(read_json(bytes.fromhex(data)))
             certificate.verify(self.member.receivers)
-        except (VerificationFailed, ValueError, RecursionError) as error:
+        except (VerificationFailed, ValueError) as error:
             raise ProtocolFault(name, f"the certificate it shows does not verify ({error})") from None
         if pending is None or pending[0].identifier != certificate.identifier:
             raise LocalFault("the others finished a renewal that this node holds no share of; run a new ceremony")

@@ -1,10 +1,10 @@
 """Stage 5: the certificate, one canonical JSON file that holds everything needed to check the session offline."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tacita.crypto.encoding import read_json
 from tacita.crypto.signature import BLS_SIGNATURE_BYTES, SIGNATURE_BYTES
 from tacita.crypto.threshold import ThresholdKey
 from tacita.crypto.transcript import Transcript, digest
@@ -82,12 +82,12 @@ class Certificate:
         if len(data) > MAX_BYTES:
             raise VerificationFailed(f"the certificate has {len(data)} bytes, more than any session produces")
         try:
-            tree = json.loads(data)
+            tree = read_json(data)
             certificate = _parse(tree)
             same = certificate.encode() == data
         except CallerMistake as error:
             raise VerificationFailed(f"the certificate is malformed: {error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise VerificationFailed("the certificate is malformed: it does not have the expected structure") from None
         if not same:
             raise VerificationFailed("the certificate is not in its canonical form: it was altered or re-formatted")

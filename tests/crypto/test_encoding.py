@@ -1,10 +1,14 @@
 """One value has one encoding, at a width that the reader knows; everything else is refused."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacita.crypto.encoding import Reader, Writer, byte_width
+from tacita.crypto.encoding import Reader, Writer, byte_width, read_json
 from tacita.crypto.errors import InvalidEncoding
 
 
@@ -95,3 +99,28 @@ def test_text_that_is_not_utf_8_is_refused(data):
 def test_the_width_holds_the_bits(bits, width):
     assert byte_width(bits) == width
     assert ((1 << bits) - 1).bit_length() <= 8 * width
+
+
+def test_json_of_a_stranger_is_parsed_or_refused_whatever_the_recursion_limit() -> None:
+    """A module may raise Python's limit; Python's own parser then overflows the C stack and ends the process."""
+    code = (
+        "import sys; sys.setrecursionlimit(10**6)\n"
+        "from tacita.crypto.encoding import read_json\n"
+        "hostile = [b'[' * 10**6, b'{\"a\":' * 10**6, b'\"' + b'[' * 10**6, b'\"\\\\' * 10**6,"
+        "           b']' * 10 + b'[' * 10**6]\n"
+        "for data in hostile:\n"
+        "    try:\n"
+        "        read_json(data)\n"
+        "    except ValueError:\n"
+        "        continue\n"
+        "    raise SystemExit('accepted')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_json_is_read_as_python_reads_it() -> None:
+    for text in ('{"a": "[[[[\\"]]", "b": [1, -2.5, null, true, {"c": ""}]}', '""', "7", "[" * 32 + "]" * 32):
+        assert read_json(text.encode()) == json.loads(text)
+    for text in ("[" * 33 + "]" * 33, "[1", "{'a': 1}", "", '"\\', "\xff"):
+        with pytest.raises(ValueError):  # noqa: PT011 - any ValueError is a refusal
+            read_json(text.encode("latin-1"))

@@ -99,7 +99,8 @@ def check(cluster: Path, nodes: int, bits: int) -> None:
         share = folder.share()
         partials[share.index] = partial_decrypt(key, share, ciphertext)
         for secret in ("key-share.json", "passphrase", "journal.sqlite", "identity.json"):
-            assert (folder.path / secret).stat().st_mode & 0o077 == 0
+            path = folder.path / secret
+            assert not path.exists() or path.stat().st_mode & 0o077 == 0
         plain = (folder.path / "key-share.json").read_text() + (folder.path / "key.json").read_text()
         assert format(share.secret, "x").lstrip("-") not in plain
     for quorum in combinations(partials, key.threshold + 1):

@@ -60,15 +60,16 @@ def check_everything(ring: Ring, outcomes, entropy) -> None:
     decryption.verify(key, commitment_group(), context, statement, proof)
 
 
-@pytest.mark.parametrize("parties", [3, 4, 5, 7], ids=lambda m: f"m{m}")
+@pytest.mark.parametrize("parties", [3, 4, 5, pytest.param(7, marks=pytest.mark.slow)], ids=lambda m: f"m{m}")
 def test_a_ceremony_makes_a_key_that_every_quorum_decrypts_with(parties, seed) -> None:
     batch = 64 if parties < 5 else 128
     ring = Ring(parties=parties, seed=seed, parameters=toy(parties, 256, batch))
     check_everything(ring, made(ring), SeededEntropy(seed))
 
 
-def test_twenty_keys_are_what_they_must_be(seed) -> None:
-    for run in range(20):
+@pytest.mark.parametrize("count", [5, pytest.param(40, marks=pytest.mark.slow)])
+def test_random_keys_are_what_they_must_be(count, seed) -> None:
+    for run in range(count):
         ring = Ring(seed=f"{seed}/{run}")
         check_everything(ring, made(ring), SeededEntropy(seed))
 

@@ -39,8 +39,14 @@ def flip_to(receiver: int, at: int):
     return change
 
 
-N = 32
-"""Bytes of an integer modulo N in a toy ring."""
+def flip_share(receiver: int, shares: int):
+    """The low bit of the first of so many integer shares, which stays within its bound; a salt of 32 bytes follows."""
+
+    def change(j: int, payload: bytes) -> bytes:
+        return flip_to(receiver, (len(payload) - 32) // shares - 1)(j, payload) if payload else payload
+
+    return change
+
 
 SURE = {
     "shares x = 0": (Lies(liar=1, draws=zero_units), BadKeyShare),
@@ -66,13 +72,13 @@ SURE = {
     "a wrong v in the last test": (Lies(liar=2, opens={"S8 open": flip}), BadModulus),
     "a rushing forger of the last test": (Lies(liar=2, reopens={"S8 open": flip}), Equivocation),
     "a share of phi that was not announced": (Lies(liar=2, tells={"K1/private": flip_to(1, 60)}), BadKeyShare),
-    "a wrong share of phi, announced": (Lies(liar=2, shares={"K1": flip_to(1, 60)}), BadKeyShare),
+    "a wrong share of phi, announced": (Lies(liar=2, shares={"K1": flip_share(1, 2)}), BadKeyShare),
     "a share above its public bound": (
         Lies(liar=2, shares={"K1": lambda j, data: b"\x7f" + data[1:]}), InvalidEncodingFault,
     ),
     "a wrong theta share": (Lies(liar=3, opens={"K2 open": flip}), BadKeyShare),
     "a rushing forger of theta": (Lies(liar=3, reopens={"K2 open": flip}), Equivocation),
-    "a wrong share of the exponent": (Lies(liar=1, shares={"K3": flip_to(2, 60)}), BadKeyShare),
+    "a wrong share of the exponent": (Lies(liar=1, shares={"K3": flip_share(2, 1)}), BadKeyShare),
     "a wrong verification key": (Lies(liar=2, opens={"K4 open": lambda data: flip(data)}), BadKeyShare),
     "a rushing forger of the verification key": (Lies(liar=2, reopens={"K4 open": flip}), Equivocation),
     "a wrong test decryption": (Lies(liar=2, says={"K5": flip_first_entry(64)}), BadPartialDecryption),

@@ -63,6 +63,7 @@ def test_what_cannot_be_handed_on_is_refused_before_anything_happens(cluster) ->
         assert code == 2 and "Traceback" not in err, (arguments, err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3])
 def test_a_killed_node_is_started_again_and_the_same_ceremony_goes_on(seconds, tmp_path) -> None:
     interrupted(tmp_path / "cluster", seconds)

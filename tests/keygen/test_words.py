@@ -13,7 +13,10 @@ BROADCASTS = ["hello", "coins", "session", "S1", "S2", "S3", "S4", "S5", "S6", "
               "S8 open", "K1", "K2 open", "K3", "K4 open", "K5", "K6"]  # fmt: skip
 
 
-@pytest.mark.parametrize("step", BROADCASTS)
+CI = {"hello", "S1", "S4", "S7", "S7b", "S9", "S8 open", "K2 open", "K4 open", "K6"}
+
+
+@pytest.mark.parametrize("step", [pytest.param(s, marks=[] if s in CI else [pytest.mark.slow]) for s in BROADCASTS])
 def test_two_messages_for_one_place_convict_the_sender_at_every_node(step, seed) -> None:
     def bend(envelope, receiver):
         if envelope.round == step and receiver == "node1":
@@ -29,11 +32,9 @@ def test_two_messages_for_one_place_convict_the_sender_at_every_node(step, seed)
         assert result.culprit == convicted(result.evidence, ring.roster) == "node3"
 
 
-@pytest.mark.parametrize(
-    "step", ["greet", "hello", "S1", "S1/private", "S2/private", "S4", "S7b", "S9", "K2 open", "K6"]
-)
+@pytest.mark.parametrize("step", ["greet", "hello", "S1", "S1/private", "S7b", "K2 open", "K6"])
 def test_silence_names_who_is_absent_and_the_next_epoch_makes_a_key(step, seed) -> None:
-    ring = Ring(seed=seed, liar="node3", deadline=1.0, bend=lambda e, receiver: None if e.round == step else e)
+    ring = Ring(seed=seed, liar="node3", deadline=1.5, bend=lambda e, receiver: None if e.round == step else e)
     outcomes = honest(ring, ring.run(), 3)
     assert any(isinstance(result, Absent) and result.peer == "node3" for result in outcomes.values())
     for result in outcomes.values():

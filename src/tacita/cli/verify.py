@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tacita.cli.options import Format
+from tacita.crypto.encoding import read_json
 from tacita.protocols import verify as check
 from tacita.protocols.faults import CallerMistake, VerificationFailed
 from tacita.protocols.roster import Roster
@@ -80,7 +81,7 @@ def _read(path: Path, what: str) -> bytes:
 
 def _json(path: Path, what: str) -> object:
     try:
-        tree: object = json.loads(_read(path, what))
-    except (ValueError, RecursionError):
+        tree: object = read_json(_read(path, what))
+    except ValueError:
         raise CallerMistake(f"the {what} {path} is not valid JSON; give the right file") from None
     return tree
