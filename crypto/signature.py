@@ -165,6 +165,7 @@ def verify_aggregate(publics: Sequence[bytes], message: bytes, signature: bytes)
         raise InvalidSignature("the aggregated BLS signature does not verify for these signers")
 
 
+@lru_cache(maxsize=64)
 def _aggregate_holds(publics: tuple[bytes, ...], message: bytes, signature: bytes) -> bool:
     if _fast is not None:
         try:

@@ -12,10 +12,11 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tacita.protocols.faults import TacitaError
+from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
 from tacita.protocols.mpc.sharing import EngineKeys
@@ -25,6 +26,8 @@ from tacita.protocols.terms import Terms
 
 JOB, ENGINE, PROGRESS, RESULT, ERROR = range(5)
 MAX_MESSAGE = 256 << 20
+Program = Callable[[Engine, Callable[[int, int], None]], Awaitable[None]]
+"""What a policy computes: (engine, report)."""
 
 
 def frame(kind: int, payload: bytes) -> bytes:
@@ -83,6 +86,14 @@ class _Link:
         self._write(frame(ENGINE, bytes([self._peer]) + data))
 
 
+def prepare(job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = SharedEngine) -> tuple[SharedEngine, Program]:
+    """The engine of a job, and the program that it runs."""
+    terms = Terms(job.terms)
+    instance = POLICIES[terms.policy].instance(terms, job.patterns)
+    demand = instance.demand(job.parties, job.threshold, terms.session.security)
+    return kind(runtime, demand, job.keys, job.inputs, job.masks), instance.program(job.order)
+
+
 async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> None:
     """Wait for a job, run it, report; returns when the job is done or the node is gone."""
     first = await read_frame(reader)
@@ -97,11 +108,8 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
         write(frame(PROGRESS, json.dumps([step, steps]).encode()))
 
     async def compute() -> None:
-        terms = Terms(job.terms)
-        instance = POLICIES[terms.policy].instance(terms, job.patterns)
-        demand = instance.demand(job.parties, job.threshold, terms.session.security)
-        engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks)
-        await instance.program(job.order)(engine, report)
+        engine, program = prepare(job, runtime)
+        await program(engine, report)
         # The last write to the peers is still queued in the event loop: it must leave before the result, after which
         # the node listens no more.
         await asyncio.sleep(0)

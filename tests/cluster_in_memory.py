@@ -3,43 +3,27 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from tacita.crypto.entropy import SeededEntropy
-from tacita.crypto.sealing import SealingKey
-from tacita.crypto.signature import MultiSigningKey, SigningKey
-from tacita.crypto.threshold import KeyShare, ThresholdKey, deal
+from tacita.crypto.threshold import KeyShare, ThresholdKey
+from tacita.deploy.simulate import members
+from tacita.deploy.simulate.members import Members, MemoryStore
+from tacita.node.worker import prepare
 from tacita.protocols.channel import Channel
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
 from tacita.protocols.party import Hosted, Job, Party, Result, Solved
-from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
-from tacita.protocols.roster import Node, Roster
+from tacita.protocols.policies.registry import complete_with_inputs
 from tacita.protocols.session import make_channel, run_session
 from tacita.protocols.terms import Terms
 
 INSECURE_BITS = 1024
 
 
-@lru_cache(maxsize=8)
 def insecure_key(parties: int, bits: int = INSECURE_BITS) -> tuple[ThresholdKey, tuple[KeyShare, ...]]:
     """A deterministic test key."""
-    key, shares = deal(bits, parties, (parties - 1) // 2, SeededEntropy(f"key/{parties}/{bits}"))
-    return key, tuple(shares)
-
-
-class MemoryStore:
-    """Facts of one node, in memory."""
-
-    def __init__(self) -> None:
-        self.facts: dict[tuple[str, bytes], bytes] = {}
-
-    def remember(self, kind: str, key: bytes, value: bytes) -> bytes:
-        return self.facts.setdefault((kind, key), value)
-
-    def recall(self, kind: str, key: bytes) -> bytes | None:
-        return self.facts.get((kind, key))
+    return members.insecure_key(parties, bits)
 
 
 Tamper = Callable[[str, str, bytes], bytes | None]
@@ -47,11 +31,9 @@ Tamper = Callable[[str, str, bytes], bytes | None]
 
 
 @dataclass
-class Cluster:
+class Cluster(Members):
     """m nodes with keys, and the links between them."""
 
-    parties: int
-    seed: str = "cluster"
     deadline: float = 20.0
     tamper: Tamper = lambda sender, receiver, data: data
     engine_tamper: Callable[[int, int, bytes], bytes] = lambda sender, receiver, data: data
@@ -59,15 +41,7 @@ class Cluster:
     engines: dict[int, SharedEngine] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.names = tuple(f"node{i + 1}" for i in range(self.parties))
-        self.identities = {n: SigningKey(SeededEntropy(f"{self.seed}/id/{n}").token(32)) for n in self.names}
-        self.sealing = {n: SealingKey(SeededEntropy(f"{self.seed}/seal/{n}").token(32)) for n in self.names}
-        self.multi = {n: multi_key(f"{self.seed}/multi/{n}") for n in self.names}
-        nodes = [
-            Node(n, f"memory:{i}", self.identities[n].public, self.sealing[n].public, *public_multi(self.multi[n].seed))
-            for i, n in enumerate(self.names)
-        ]
-        self.roster = Roster(tuple(nodes))
+        super().__post_init__()
         self.stores = {n: MemoryStore() for n in self.names}
         self.channels: dict[tuple[str, bytes], Channel] = {}
         self.early: dict[tuple[str, bytes], list[tuple[str, bytes]]] = {}
@@ -127,12 +101,9 @@ class Cluster:
         runtime = SessionRuntime(me, self.parties, job.threshold, links)
         self.runtimes[session, me].set_result(runtime)
         await asyncio.wait([self.runtimes[session, i] for i in range(self.parties)])  # leaves them be if cancelled
-        terms = Terms(job.terms)
-        instance = POLICIES[terms.policy].instance(terms, job.patterns)
-        demand = instance.demand(job.parties, job.threshold, terms.session.security)
-        engine = SharedEngine(runtime, demand, job.keys, job.inputs, job.masks)
+        engine, program = prepare(job, runtime)
         self.engines[me] = engine
-        work, ended = asyncio.ensure_future(instance.program(job.order)(engine, report)), self.ended[session, me]
+        work, ended = asyncio.ensure_future(program(engine, report)), self.ended[session, me]
         try:
             await asyncio.wait([work, ended], return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
@@ -143,15 +114,8 @@ class Cluster:
         return Solved(engine.opened, engine.ledger)
 
     def party(self, name: str, bits: int = INSECURE_BITS, **changes: Any) -> Party:
-        key, shares = insecure_key(self.parties, bits)
         settings: dict[str, Any] = {
-            "name": name,
-            "roster": self.roster,
-            "key": key,
-            "share": shares[self.names.index(name)],
-            "identity": self.identities[name],
-            "sealing": self.sealing[name],
-            "multi": self.multi[name],
+            **self.keys(name, bits),
             "entropy": SeededEntropy(f"{self.seed}/entropy/{name}"),
             "store": self.stores[name],
             "solver": self.solver,
@@ -173,27 +137,7 @@ class Cluster:
         return lambda label, root: self.open_channel(party, label, root)
 
     def hosted(self, party: Party, inputs: Mapping[str, Any]) -> list[Hosted]:
-        mine = [n for i, n in enumerate(sorted(inputs)) if i % self.parties == party.index]
-        return [
-            Hosted(
-                n,
-                SigningKey(SeededEntropy(f"{self.seed}/bidder/{n}").token(32)),
-                tuple(sorted(inputs[n].slots)),
-                inputs[n],
-            )
-            for n in mine
-        ]
-
-
-@lru_cache(maxsize=64)
-def multi_key(seed: str) -> MultiSigningKey:
-    return MultiSigningKey(SeededEntropy(seed).token(32))
-
-
-@lru_cache(maxsize=64)
-def public_multi(seed: bytes) -> tuple[bytes, bytes]:
-    key = MultiSigningKey(seed)
-    return key.public, key.prove_possession()
+        return self.hosted_by(party.name, inputs)
 
 
 def auction(tree: Mapping[str, Any], lines: str, budgets: str | None = None) -> tuple[Terms, dict[str, Any]]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacita.crypto.signature import SIGNATURE_BYTES
+from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols.channel import Channel, Envelope, open_signed, sign
 from tacita.protocols.faults import Equivocation, SessionAborted, TacitaError
 from tacita.protocols.party import Party, Result
 from tests.adversary.honest import A1Cluster, a1
-from tests.adversary.virtual import run_virtual
 
 Change = Callable[[bytes], bytes]
 

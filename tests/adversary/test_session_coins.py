@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy
+from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols import messages
 from tacita.protocols.faults import Absent, CallerMistake, ProtocolFault, VerificationFailed
 from tacita.protocols.stages import certify
@@ -16,7 +17,6 @@ from tacita.protocols.verify import verify
 from tests.adversary.bids import CHEAT
 from tests.adversary.deviation import Deviant, assert_all_name, errors, finished, run, silence
 from tests.adversary.honest import LINES, a1, auction, tree
-from tests.adversary.virtual import run_virtual
 from tests.cluster_in_memory import MemoryStore
 
 

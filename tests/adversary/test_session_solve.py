@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols.faults import MachineFault, SessionAborted, SuspectFault, TacitaError
 from tacita.protocols.mpc import runtime
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, assert_nothing_decrypted, errors, run, silence
 from tests.adversary.honest import TERMS, auction
-from tests.adversary.virtual import run_virtual
 
 HEAD = struct.Struct("<qI")
 

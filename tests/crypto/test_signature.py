@@ -86,8 +86,10 @@ def backend(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signature, "_fast", library)
         signature._possesses.cache_clear()
+        signature._aggregate_holds.cache_clear()
         yield request.param
         signature._possesses.cache_clear()
+        signature._aggregate_holds.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("tacita.cli.auction", "run"),
     "demo": ("tacita.cli.auction", "demo"),
     "verify": ("tacita.cli.verify", "verify"),
+    "simulate": ("tacita.cli.simulate", "simulate"),
     "bench": ("tacita.cli.bench", "bench"),
     "keygen": ("tacita.cli.keygen", "keygen"),
     "key": ("tacita.cli.keygen", "app"),
