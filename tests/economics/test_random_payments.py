@@ -11,7 +11,7 @@ from tacita.protocols.policies.auction.instance import Auction
 from tests.economics.generator import Files, committed, random_files, run_clear
 
 SEPARABLE, COUPLED = ("Q0", "Qc", "S0", "Sc"), ("Qb", "Qm", "Qbm")
-AUCTIONS = 30
+AUCTIONS = [8, pytest.param(100, marks=pytest.mark.slow)]
 EXACT, CLOSE = 1e-7, 1e-3
 """Of the welfare W."""
 
@@ -69,27 +69,31 @@ def check(files: Files, seed: int, tolerance: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize("name", SEPARABLE)
 @pytest.mark.parametrize("method", ["table", "admm"])
-def test_clarke_payments_of_separable_bids_are_exact(name: str, method: str) -> None:
+@pytest.mark.parametrize("auctions", AUCTIONS)
+@pytest.mark.timeout(1200)
+def test_clarke_payments_of_separable_bids_are_exact(name: str, method: str, auctions: int) -> None:
     """With method = "admm" a payment is also cut to the value of the published, slightly different allocation."""
     results = []
-    for seed in range(300, 300 + AUCTIONS):
+    for seed in range(300, 300 + auctions):
         files = random_files(name, seed, bidders=(2, 12), slots=(1, 6))
         results.append(check(Files({**files.tree, "solver": {"method": method}}, files.lines), seed, EXACT))
     print(f"{name}, {method}: largest error {max(results)[0]}, largest cut {max(c for _, c in results)}")
 
 
 @pytest.mark.parametrize("name", COUPLED)
-def test_clarke_payments_of_coupled_bids_are_close(name: str) -> None:
-    results = [check(random_files(name, seed, (2, 6), (2, 4)), seed, CLOSE) for seed in range(400, 408)]
+@pytest.mark.parametrize("auctions", [3, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.timeout(1200)
+def test_clarke_payments_of_coupled_bids_are_close(name: str, auctions: int) -> None:
+    results = [check(random_files(name, seed, (2, 6), (2, 4)), seed, CLOSE) for seed in range(400, 400 + auctions)]
     print(f"{name}: largest error {max(results)[0]}, largest cut {max(c for _, c in results)}")
 
 
 def test_a_minimum_costs_its_bidder_at_most_its_value() -> None:
     """Auctions with minimums above zero are where Clarke's formula itself asks for more than the value."""
     found = 0
-    for seed in range(500, 700):
+    for seed in range(500, 580):
         files = random_files("Qc", seed, (2, 8), (1, 4))
         if "minimum" in files.tree["bounds"]:
             found += 1
             check(Files({**files.tree, "solver": {"method": "table"}}, files.lines), seed, EXACT)
-    assert found >= 10
+    assert found >= 4
