@@ -55,7 +55,7 @@ def test_every_figure_of_a_quick_run_is_there_and_positive(quick: dict[str, Any]
     assert quick["ranges"]["values"] == 24 and min(quick["ranges"]["milliseconds"].values()) > 0
     (session,) = quick["sessions"].values()
     assert session["iterations"] == 20 and session["iteration_milliseconds"] > 0
-    stages = ["read", "terms", "commit", "share", "masks", "solve", "release", "certify", "collect"]
+    stages = ["read", "terms", "commit", "share", "masks", "bind", "solve", "release", "certify", "collect"]
     assert list(session["stages"]) == stages
     assert session["memory_mib"] > 10 and min(session["runs"][0]["cpu"].values()) > 0
 
