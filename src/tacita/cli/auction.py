@@ -25,7 +25,7 @@ from tacita.protocols.roster import check_size
 from tacita.protocols.terms import Terms
 
 DEMOS = {"auction": "coin-issue"}
-COMPARISONS_PER_SECOND = 1500
+COMPARISONS_PER_SECOND = 1000
 """Secure comparisons per second of three local nodes on two cores, for the estimate that is printed."""
 
 
