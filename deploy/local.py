@@ -33,6 +33,7 @@ from tacita.protocols.faults import (
     TacitaError,
 )
 from tacita.protocols.keygen.certificate import KeyCertificate
+from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.roster import check_size
 from tacita.protocols.terms import Terms, check_name
 
@@ -206,34 +207,34 @@ def session_name() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{SystemEntropy().token(4).hex()}"
 
 
-def assign(bidders: Sequence[str], nodes: Sequence[str], assignment: str | None) -> dict[str, str]:
-    """{bidder: node} from `bidder,node` CSV text, or round-robin."""
+def assign(participants: Sequence[str], nodes: Sequence[str], assignment: str | None, owner: str) -> dict[str, str]:
+    """{participant: node} from CSV text with the columns `owner`,node, or round-robin."""
     if assignment is None:
-        return {bidder: nodes[i % len(nodes)] for i, bidder in enumerate(sorted(bidders))}
+        return {participant: nodes[i % len(nodes)] for i, participant in enumerate(sorted(participants))}
     rows = list(csv.reader(assignment.splitlines()))
-    if not rows or [c.strip() for c in rows[0]] != ["bidder", "node"]:
-        raise CallerMistake("the nodes file's header must be bidder,node")
+    if not rows or [c.strip() for c in rows[0]] != [owner, "node"]:
+        raise CallerMistake(f"the nodes file's header must be {owner},node")
     placed: dict[str, str] = {}
     for line, row in enumerate(rows[1:], start=2):
         if not row:
             continue
-        if len(row) != 2 or row[0].strip() not in bidders or row[1].strip() not in nodes:
+        if len(row) != 2 or row[0].strip() not in participants or row[1].strip() not in nodes:
             raise CallerMistake(
-                f"nodes file line {line}: it must name a bidder of the inputs and one of {', '.join(nodes)}"
+                f"nodes file line {line}: it must name a {owner} of the inputs and one of {', '.join(nodes)}"
             )
         if row[0].strip() in placed:
             raise CallerMistake(f"nodes file line {line}: {row[0].strip()} is placed twice")
         placed[row[0].strip()] = row[1].strip()
-    missing = sorted(set(bidders) - set(placed))
+    missing = sorted(set(participants) - set(placed))
     if missing:
         raise CallerMistake(f"the nodes file places no node for {missing[0]}; add a line")
     return placed
 
 
-def split_rows(text: str, keep: set[str]) -> str:
-    """The header and the rows whose `bidder` column is in `keep`."""
+def split_rows(text: str, owner: str, keep: set[str]) -> str:
+    """The header and the rows whose column `owner` is in `keep`."""
     rows = list(csv.reader(text.splitlines()))
-    column = [c.strip() for c in rows[0]].index("bidder")
+    column = [c.strip() for c in rows[0]].index(owner)
     result = io.StringIO()
     writer = csv.writer(result, lineterminator="\n")
     writer.writerow(rows[0])
@@ -241,15 +242,16 @@ def split_rows(text: str, keep: set[str]) -> str:
     return result.getvalue()
 
 
-def fill_inboxes(manifest: Manifest, terms: Terms, inputs: str, budgets: str | None, placed: Mapping[str, str]) -> None:
-    """Split the inputs into the nodes' folders: every node gets its own bidders' rows and nothing else."""
+def fill_inboxes(manifest: Manifest, terms: Terms, texts: Mapping[str, str], placed: Mapping[str, str]) -> None:
+    """Split the input files ("inputs" → inputs.csv, …) into the nodes' folders: every node gets its own
+    participants' rows and nothing else."""
+    owner = POLICIES[terms.policy].owner
     for node in manifest.nodes:
         inbox = Folder(node.folder).inbox(terms.session.name)
-        mine = {bidder for bidder, place in placed.items() if place == node.name}
+        mine = {participant for participant, place in placed.items() if place == node.name}
         files.write_canonical(inbox / "terms.json", terms.tree)
-        files.write(inbox / "inputs.csv", split_rows(inputs, mine).encode(), files.PRIVATE)
-        if budgets is not None:
-            files.write(inbox / "budget.csv", split_rows(budgets, mine).encode(), files.PRIVATE)
+        for name, text in texts.items():
+            files.write(inbox / f"{name}.csv", split_rows(text, owner, mine).encode(), files.PRIVATE)
 
 
 @dataclass(frozen=True)

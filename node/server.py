@@ -33,9 +33,7 @@ from tacita.protocols.channel import Channel
 from tacita.protocols.faults import Absent, CallerMistake, LocalFault, MachineFault, ProtocolFault, TacitaError
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
-from tacita.protocols.policies.auction.inputs import read_inputs
-from tacita.protocols.policies.auction.terms import AuctionTerms
-from tacita.protocols.policies.registry import complete_terms
+from tacita.protocols.policies.registry import POLICIES, complete_terms
 from tacita.protocols.session import VERSION, make_channel, run_session
 from tacita.protocols.terms import Terms, check_name
 
@@ -226,14 +224,15 @@ class Node:
         terms = complete_terms(files.read_json(inbox / "terms.json", "terms"))
         if terms.session.name != session:
             raise CallerMistake(f"the terms in the inbox are of session '{terms.session.name}', not '{session}'")
-        lines = files.read_text(inbox / "inputs.csv", "inputs").splitlines()
-        budget = inbox / "budget.csv"
-        budgets = files.read_text(budget, "budget file").splitlines() if budget.exists() else None
-        inputs = read_inputs(lines, AuctionTerms.read(terms.tree).slots, budgets, fewest=0)
+        policy = POLICIES[terms.policy]
+        texts = {"inputs": files.read_text(inbox / "inputs.csv", "inputs")}
+        for name in policy.files:
+            if (inbox / f"{name}.csv").exists():
+                texts[name] = files.read_text(inbox / f"{name}.csv", f"{name} file")
         entropy = SystemEntropy()
         return terms, [
-            Hosted(name, self.loaded.folder.participant(name, entropy), tuple(sorted(bidder.slots)), bidder)
-            for name, bidder in inputs.bidders.items()
+            Hosted(name, self.loaded.folder.participant(name, entropy), part.pattern, part.inputs)
+            for name, part in policy.read_part(terms, texts).items()
         ]
 
     async def _peers_up(self) -> None:

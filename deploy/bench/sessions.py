@@ -25,8 +25,9 @@ from tacita.protocols.admm.plain import gap, solve_plain
 from tacita.protocols.faults import VerificationFailed
 from tacita.protocols.policies.auction.inputs import BidderInputs
 from tacita.protocols.policies.auction.instance import Auction
+from tacita.protocols.policies.auction.policy import AuctionPolicy
 from tacita.protocols.policies.auction.terms import AuctionTerms
-from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
+from tacita.protocols.policies.registry import complete_with_inputs
 from tacita.protocols.roster import Roster
 from tacita.protocols.terms import Terms
 from tacita.protocols.verify import verify
@@ -98,8 +99,8 @@ async def one(cluster: local.LocalCluster, processes: Mapping[str, int], case: P
         inputs = files.read_text(case / "inputs.csv", "inputs")
         named = {**tree, "session": {**tree.get("session", {}), "name": name}}
         terms, bidders = complete_with_inputs(named, inputs.splitlines(), None)
-        placed = local.assign(list(bidders), [node.name for node in cluster.manifest.nodes], None)
-        local.fill_inboxes(cluster.manifest, terms, inputs, None, placed)
+        placed = local.assign(list(bidders), [node.name for node in cluster.manifest.nodes], None, "bidder")
+        local.fill_inboxes(cluster.manifest, terms, {"inputs": inputs}, placed)
         handed = time.perf_counter()
         # 2. the session
         result = await local.run_session(cluster, name, clock)
@@ -137,7 +138,7 @@ def _check(
     begun = time.perf_counter()
     verify(result.certificate, roster)
     verified = time.perf_counter() - begun
-    auction = POLICIES["auction"].instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
+    auction = AuctionPolicy().instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
     distance = gap(solve_plain(AuctionTerms.read(terms.tree), bidders), result.outcome)["welfare"]
     if abs(distance) > WELFARE_GAP:
         raise VerificationFailed(f"a session's welfare is {distance:.1e} from the plain optimum")
@@ -152,7 +153,7 @@ async def compare(
     files.write(source / "terms.toml", case.terms.encode())
     files.write(source / "inputs.csv", case.inputs.encode(), files.PRIVATE)
     terms, bidders = complete_with_inputs(case.tree, case.inputs.splitlines(), None)
-    auction = POLICIES["auction"].instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
+    auction = AuctionPolicy().instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
     problem = instances.normalised(auction, bidders)
     before, sessions, others = load(), [], []
     processes = await linked(cluster)

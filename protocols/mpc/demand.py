@@ -5,7 +5,7 @@ the random bits to prepare, the output layout, the cost, and the exact list of o
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -227,3 +227,21 @@ class DryRun(Engine):
 
     async def _is_zero(self, a: None, width: int) -> None:
         return None
+
+
+def dry_run(
+    program: Callable[[Engine, Callable[[int, int], None]], Awaitable[None]],
+    parties: int,
+    threshold: int,
+    security: str,
+) -> Demand:
+    """What a policy's program needs; raises CallerMistake for one that no field can hold."""
+    run = DryRun(EngineInfo("dry", security, parties, threshold))
+    iterator = program(run, lambda _step, _steps: None).__await__()
+    try:
+        next(iterator)
+    except StopIteration:
+        demand = run.demand()
+        assert demand.prime > 0
+        return demand
+    raise AssertionError("a dry run must not wait")

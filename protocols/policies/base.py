@@ -1,12 +1,13 @@
-"""What a policy must offer to the stages: they know nothing else about it."""
+"""What a policy must offer to the stages, the nodes and the command line: they know nothing else about it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tacita.crypto.proofs.range import Relations
 from tacita.protocols.mpc.demand import Demand
 from tacita.protocols.mpc.engine import Engine
+from tacita.protocols.terms import Terms
 
 Report = Callable[[int, int], None]
 EVERYBODY = "*"
@@ -60,4 +61,55 @@ class Instance(Protocol):
         self, participant: str, outputs: Mapping[str, Sequence[int]], public: Mapping[str, Sequence[int]]
     ) -> dict[str, Any]:
         """What the participant learns beyond the public part."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One participant's share of the input files: the public pattern, and what stays private."""
+
+    pattern: tuple[int, ...]
+    inputs: Any = field(repr=False)
+
+
+class Policy(Protocol):
+    """How to complete terms, read inputs, and make an instance."""
+
+    @property
+    def owner(self) -> str:
+        """The column of every input file that names the participant, for example bidder."""
+        ...
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Input files beside inputs.csv that may be there: "budget" stands for budget.csv."""
+        ...
+
+    def complete(self, tree: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Check the policy's sections and return them with every key; raises CallerMistake."""
+        ...
+
+    def read(self, tree: Mapping[str, Any], files: Mapping[str, str]) -> tuple[Mapping[str, Any], dict[str, Part]]:
+        """All participants' parts from the texts of the input files ("inputs", "budget", …), and the policy's
+        sections of the terms completed by what the files tell. Raises CallerMistake with file and line."""
+        ...
+
+    def read_part(self, terms: Terms, files: Mapping[str, str]) -> dict[str, Part]:
+        """The same for one node's part of the files under completed terms; nobody may be there."""
+        ...
+
+    def filled(self, tree: Mapping[str, Any], certified: Terms) -> Mapping[str, Any]:
+        """The policy's sections of a terms file with what `read` adds to them, as it stands in certified terms."""
+        ...
+
+    def instance(self, terms: Terms, patterns: Mapping[str, Sequence[int]]) -> Instance:
+        """Bind completed terms to the public pattern of participants; raises CallerMistake for impossible ones."""
+        ...
+
+    def check_pattern(self, terms: Terms, participant: str, pattern: Sequence[int]) -> None:
+        """Refuse a pattern that no participant can have under these terms; raises CallerMistake."""
+        ...
+
+    def private_values(self, instance: Instance, participant: str, inputs: Any) -> list[int]:
+        """The integers that the participant commits to; refuses inputs that break the public bounds."""
         ...

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from tacita.cli import display
-from tacita.cli.display import STAGES, Progress, number, outcome_table
+from tacita.cli.display import STAGES, Progress, number
+from tacita.cli.shows.auction import outcome_table
 from tacita.proto import tacita_pb2
 
 

@@ -257,8 +257,9 @@ class Running:
         chosen = named(sample, session)
         budgets = chosen.budget.splitlines() if chosen.budget else None
         terms, bidders = complete_with_inputs(tomllib.loads(chosen.terms), chosen.inputs.splitlines(), budgets)
-        placed = local.assign(list(bidders), self.names, None)
-        local.fill_inboxes(self.manifest, terms, chosen.inputs, chosen.budget, placed)
+        placed = local.assign(list(bidders), self.names, None, "bidder")
+        texts = {"inputs": chosen.inputs} | ({"budget": chosen.budget} if chosen.budget else {})
+        local.fill_inboxes(self.manifest, terms, texts, placed)
 
         async def go() -> list[Finished | NodeFailure]:
             operators = [Operator(Folder(self.data(name))) for name in self.names]

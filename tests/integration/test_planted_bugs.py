@@ -22,8 +22,8 @@ def make(setup, participant, values, entropy):
 module.make_object = make
 """
 IN_COMMAND = """
-def fill(manifest, terms, inputs, budgets, placed):
-    raise ZeroDivisionError(f"cannot divide {inputs}")
+def fill(manifest, terms, texts, placed):
+    raise ZeroDivisionError(f"cannot divide {texts}")
 module.fill_inboxes = fill
 """
 

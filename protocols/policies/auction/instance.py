@@ -12,8 +12,8 @@ from tacita.crypto.proofs.range import Relations
 from tacita.protocols.admm.clearing import Plan, needs_table, solve
 from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.faults import CallerMistake
-from tacita.protocols.mpc.demand import Demand, DryRun
-from tacita.protocols.mpc.engine import Engine, EngineInfo, IntArray, Secret
+from tacita.protocols.mpc.demand import Demand, dry_run
+from tacita.protocols.mpc.engine import Engine, IntArray, Secret
 from tacita.protocols.policies.auction.fields import FieldPlan
 from tacita.protocols.policies.auction.terms import AuctionTerms
 from tacita.protocols.policies.base import EVERYBODY, InputPlace, Report
@@ -273,23 +273,10 @@ def _demand(auction: Auction, parties: int, threshold: int, security: str) -> De
         )
     if needs_table(auction.market, terms.method, terms.payment_rule) and terms.bids is None:
         raise CallerMistake('the terms must say bids = "quadratic" or "steps"')
-    run = DryRun(EngineInfo("dry", security, parties, threshold))
-    _finish(auction.program(auction.participants)(run, lambda _k, _total: None))
-    demand = run.demand()
+    demand = dry_run(auction.program(auction.participants), parties, threshold, security)
     if demand.comparisons > MAX_COMPARISONS:
         raise CallerMistake(
             f"this auction needs {demand.comparisons:,} secure comparisons, at most {MAX_COMPARISONS:,} are accepted: "
             'use payment_rule = "uniform", fewer bidders or slots, or a larger gap'
         )
-    assert demand.prime > 0
     return demand
-
-
-def _finish(coroutine: Awaitable[None]) -> None:
-    """Run a coroutine that never waits for anything (a dry run)."""
-    iterator = coroutine.__await__()
-    try:
-        next(iterator)
-    except StopIteration:
-        return
-    raise AssertionError("a dry run must not wait")

@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -13,7 +11,7 @@ from tacita.proto import tacita_pb2
 
 STAGES = {
     "terms": "agree on terms",
-    "commit": "commit and verify bids",
+    "commit": "commit and verify inputs",
     "share": "keys and shares",
     "masks": "output masks",
     "solve": "solve",
@@ -22,8 +20,6 @@ STAGES = {
 }
 
 
-GAP = 3
-"""Around and between the columns of the outcome."""
 CELL = 12
 """Width of a party's column: 1500 of 5000."""
 
@@ -91,36 +87,6 @@ class Progress:
         counted = [cell for cell in waiting if cell[:1].isdigit()]
         begun = "…" if any(waiting) else ""
         return (min(counted, key=lambda cell: int(cell.split()[0])) if counted else begun) + done
-
-
-def outcome_table(outcome: Mapping[str, Any], width: int) -> Table | None:
-    """Allocation and payment per bidder, then supply and price, with as many slots as the terminal has room for;
-    None if nothing of it is public."""
-    if "allocation" not in outcome:
-        return None
-    prices = outcome.get("price")
-    slots = len(outcome["supply"])
-    paid = [number(p) for p in outcome["payment"].values()]
-    name_width = GAP + max(len("supply"), *(len(name) for name in outcome["allocation"]))
-    cells = [*outcome["supply"], *(prices or []), *(x for row in outcome["allocation"].values() for x in row)]
-    cell = GAP + max(len(f"slot {slots}"), *(len(number(x)) for x in cells))
-    last = GAP + max(len("payment"), len(number(sum(outcome["payment"].values()))), *map(len, paid))
-    room = max(1, (width - name_width - last - 1) // cell)
-    shown = list(range(slots)) if slots <= room else [*range(room - 1), slots - 1]
-    hidden = f"slot {room} is" if room == slots - 1 else f"slots {room} to {slots - 1} are"
-    left = f", {hidden} in outcome.json" if len(shown) < slots else ""
-    table = Table(title=f"Quantity per bidder and slot{left}", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("bidder", no_wrap=True)
-    for t in shown:
-        table.add_column(f"slot {t + 1}", justify="right", no_wrap=True)
-    table.add_column("payment", justify="right", no_wrap=True)
-    for name, row in outcome["allocation"].items():
-        table.add_row(name, *(number(row[t]) for t in shown), number(outcome["payment"][name]))
-    table.add_section()
-    table.add_row("supply", *(number(outcome["supply"][t]) for t in shown), number(sum(outcome["payment"].values())))
-    if prices:
-        table.add_row("price", *(number(prices[t]) for t in shown), "")
-    return table
 
 
 def number(value: float) -> str:

@@ -25,8 +25,8 @@ from tacita.protocols.faults import TacitaError
 BUG, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 STOPPED = "stopped; the nodes that this command had started were stopped too"
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "run": ("tacita.cli.auction", "run"),
-    "demo": ("tacita.cli.auction", "demo"),
+    "run": ("tacita.cli.run", "run"),
+    "demo": ("tacita.cli.run", "demo"),
     "verify": ("tacita.cli.verify", "verify"),
     "simulate": ("tacita.cli.simulate", "simulate"),
     "bench": ("tacita.cli.bench", "bench"),

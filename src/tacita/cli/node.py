@@ -142,9 +142,9 @@ def status(data: Data, format: Format = "text") -> None:
 def join(
     data: Data,
     terms: Annotated[Path, typer.Option(help="complete terms.toml, the same at every node")],
-    inputs: Annotated[Path, typer.Option(help="inputs.csv with this node's bidders (header only if it has none)")],
+    inputs: Annotated[Path, typer.Option(help="inputs.csv with this node's participants (header only if it has none)")],
     out: Annotated[Path, typer.Option(help="folder for the results")],
-    budget: Annotated[Path | None, typer.Option(help="budget.csv of this node's bidders")] = None,
+    budget: Annotated[Path | None, typer.Option(help="budget.csv; otherwise the one beside the inputs, if any")] = None,
     format: Format = "text",
 ) -> None:
     """Run one session together with the other nodes, whose operators run the same command."""
@@ -158,12 +158,12 @@ def join(
     folder.identity()
     completed = complete_terms(read_terms(terms))
     check_session_name(completed)
+    texts = input_texts(completed.policy, inputs, budget)
     files.results_folder(out)
     inbox = folder.inbox(completed.session.name)
     files.write_canonical(inbox / "terms.json", completed.tree)
-    files.write(inbox / "inputs.csv", files.read_text(inputs, "inputs").encode(), files.PRIVATE)
-    if budget:
-        files.write(inbox / "budget.csv", files.read_text(budget, "budget file").encode(), files.PRIVATE)
+    for name, text in texts.items():
+        files.write(inbox / f"{name}.csv", text.encode(), files.PRIVATE)
 
     async def go() -> Finished:
         operator = Operator(folder)
@@ -213,3 +213,19 @@ def read_terms(path: Path) -> dict[str, object]:
         return tomllib.loads(files.read_text(path, "terms"))
     except tomllib.TOMLDecodeError as error:
         raise CallerMistake(f"the terms file {path} is not valid TOML ({error}); correct it") from None
+
+
+def input_texts(policy: str, inputs: Path, budget: Path | None) -> dict[str, str]:
+    """The texts of the input files by name: the inputs, and further files of the policy that lie beside them."""
+    from tacita.node import files
+    from tacita.protocols.policies.registry import POLICIES
+
+    texts = {"inputs": files.read_text(inputs, "inputs")}
+    if budget is not None and "budget" not in POLICIES[policy].files:
+        raise CallerMistake(f"the policy {policy} knows no budgets; leave out --budget")
+    for name in POLICIES[policy].files:
+        beside = inputs.parent / f"{name}.csv"
+        path = budget if name == "budget" and budget is not None else beside
+        if path != beside or (beside.exists() and beside != inputs):
+            texts[name] = files.read_text(path, f"{name} file")
+    return texts

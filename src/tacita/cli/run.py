@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -12,19 +13,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tacita.cli.display import Progress, number, outcome_table, seconds_line
-from tacita.cli.node import read_terms
+from tacita.cli.display import Progress, seconds_line
+from tacita.cli.node import input_texts, read_terms
 from tacita.cli.options import Format
+from tacita.cli.shows import SHOWS
 from tacita.deploy import local
 from tacita.node import files
 from tacita.protocols.faults import CallerMistake
-from tacita.protocols.policies.auction.instance import Auction
-from tacita.protocols.policies.auction.terms import AuctionTerms
-from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
+from tacita.protocols.policies.base import Instance, Part
+from tacita.protocols.policies.registry import POLICIES, read_session
 from tacita.protocols.roster import check_size
 from tacita.protocols.terms import Terms
 
-DEMOS = {"auction": "coin-issue"}
 COMPARISONS_PER_SECOND = 1000
 """Secure comparisons per second of three local nodes on two cores, for the estimate that is printed."""
 
@@ -34,8 +34,8 @@ class Options:
     """What a session is run with."""
 
     tree: dict[str, Any]
-    inputs: str
-    budgets: str | None
+    texts: Mapping[str, str]
+    """The input files by name: "inputs", "budget", …"""
     nodes: int
     assignment: str | None
     cluster: Path
@@ -46,9 +46,9 @@ class Options:
 
 
 def run(
-    policy: Annotated[str, typer.Argument(help="which policy: auction")],
+    policy: Annotated[str, typer.Argument(help=f"which policy: {', '.join(POLICIES)}")],
     terms: Annotated[Path, typer.Option(help="terms.toml")],
-    inputs: Annotated[Path, typer.Option(help="inputs.csv of all bidders; it is split among the nodes")],
+    inputs: Annotated[Path, typer.Option(help="inputs.csv of all participants; it is split among the nodes")],
     out: Annotated[Path, typer.Option(help="folder for outcome.json, certificate.json, roster.json")],
     nodes: Annotated[int, typer.Option(help="3 to 7 local nodes")] = 3,
     nodes_file: Annotated[Path | None, typer.Option(help="bidder,node; otherwise round-robin")] = None,
@@ -60,18 +60,15 @@ def run(
 ) -> None:
     """Run a session on local nodes: they start, compute together, and leave a certificate."""
     begun = time.monotonic()
-    _policy(policy)
+    policy = _policy(policy)
     tree = read_terms(terms)
-    if tree.get("policy") != "auction":
-        raise CallerMistake(f'{terms} is not for the policy auction: it must say policy = "auction"')
+    if tree.get("policy") != policy:
+        raise CallerMistake(f'{terms} is not for the policy {policy}: it must say policy = "{policy}"')
     if plan is not None:
         tree = {**tree, "session": {**_section(tree, "session"), "plan": plan}}
-    beside = inputs.parent / "budget.csv"
-    budget = budget or (beside if beside.exists() and beside != inputs else None)
     options = Options(
         tree=tree,
-        inputs=files.read_text(inputs, "inputs"),
-        budgets=files.read_text(budget, "budget file") if budget else None,
+        texts=input_texts(policy, inputs, budget),
         nodes=nodes,
         assignment=files.read_text(nodes_file, "nodes file") if nodes_file else None,
         cluster=cluster,
@@ -84,18 +81,18 @@ def run(
 
 
 def demo(
-    policy: Annotated[str, typer.Argument(help="which demo: auction")] = "auction",
+    policy: Annotated[str, typer.Argument(help=f"which demo: {', '.join(SHOWS)}")] = "auction",
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/demo"),
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
     format: Format = "text",
 ) -> None:
-    """Run the built-in example on three local nodes: a coin issue with 12 bidders and 8 slots."""
+    """Run a built-in example on three local nodes; for auction, a coin issue with 12 bidders and 8 slots."""
     begun = time.monotonic()
-    example = package_files("tacita") / "examples" / DEMOS[_policy(policy)]
+    policy = _policy(policy)
+    example = Path(str(package_files("tacita") / "examples" / SHOWS[policy].example))
     options = Options(
-        tree=read_terms(Path(str(example / "terms.toml"))),
-        inputs=(example / "inputs.csv").read_text(),
-        budgets=None,
+        tree=read_terms(example / "terms.toml"),
+        texts=input_texts(policy, example / "inputs.csv", None),
         nodes=3,
         assignment=None,
         cluster=cluster,
@@ -129,16 +126,16 @@ def _session(options: Options) -> None:
     # 1. everything that can be refused is refused before a node starts
     name = str(_section(options.tree, "session").get("name") or local.session_name())
     tree = {**options.tree, "session": {**_section(options.tree, "session"), "name": name}}
-    lines = options.budgets.splitlines() if options.budgets is not None else None
-    terms, bidders = complete_with_inputs(tree, options.inputs.splitlines(), lines)
-    instance = POLICIES["auction"].instance(terms, {n: sorted(b.slots) for n, b in bidders.items()})
-    _announce(instance, options.nodes, terms.session.security, say)
+    terms, parts = read_session(tree, options.texts)
+    policy = POLICIES[terms.policy]
+    instance = policy.instance(terms, {name: part.pattern for name, part in parts.items()})
+    _announce(terms, instance, options.nodes, say)
     files.results_folder(out)
     manifest = local.open_cluster(options.cluster, options.nodes, note=say)
     names = [node.name for node in manifest.nodes]
-    placed = local.assign(list(bidders), names, options.assignment)
+    placed = local.assign(list(parts), names, options.assignment, policy.owner)
     # 2. the session
-    local.fill_inboxes(manifest, terms, options.inputs, options.budgets, placed)
+    local.fill_inboxes(manifest, terms, options.texts, placed)
 
     async def go() -> tuple[local.SessionResult, float, float]:
         async with local.LocalCluster(manifest) as cluster:
@@ -157,54 +154,39 @@ def _session(options: Options) -> None:
     files.write_json(out / "roster.json", files.read_json(manifest.folder / "roster.json", "roster"))
     files.write(out / "certificate.json", result.certificate)
     files.write_json(out / "outcome.json", outcome)
-    _show(options, terms, bidders, outcome, console)
+    _show(options, terms, parts, outcome, console)
 
 
-def _announce(instance: Auction, nodes: int, security: str, say: Any) -> None:
+def _announce(terms: Terms, instance: Instance, nodes: int, say: Any) -> None:
     """Name the cost before anything starts; refuses terms that cannot be computed."""
     check_size(nodes)
-    demand = instance.demand(nodes, (nodes - 1) // 2, security)
-    market = instance.market
-    iterations = f"{instance.iterations} iterations, " if instance.iterations else ""
+    demand = instance.demand(nodes, (nodes - 1) // 2, terms.session.security)
     say(
-        f"auction of class {market.class_name}: {market.bidders} bidders, {market.slots} slots, {iterations}"
-        f"{demand.comparisons:,} secure comparisons, about {max(1, demand.comparisons // COMPARISONS_PER_SECOND)} s"
+        f"{SHOWS[terms.policy].describe(instance)}, {demand.comparisons:,} secure comparisons, "
+        f"about {max(1, demand.comparisons // COMPARISONS_PER_SECOND)} s"
     )
 
 
-def _show(options: Options, terms: Terms, bidders: dict[str, Any], outcome: dict[str, Any], console: Console) -> None:
-    from tacita.cli import picture
-
-    out = options.out
-    auction = AuctionTerms.read(terms.tree)
-    plain = _plain(auction, bidders, outcome) if options.plain else None
-    curves = picture.curves(auction, bidders)
-    picture.save(out / "auction.png", curves, outcome)
+def _show(options: Options, terms: Terms, parts: dict[str, Part], outcome: dict[str, Any], console: Console) -> None:
+    out, show = options.out, SHOWS[terms.policy]
+    plain = show.gap(terms, parts, outcome) if options.plain else None
+    picture = f"{terms.policy}.png"
+    show.save(out / picture, terms, parts, outcome)
     if options.as_json:
         extra = {"gap": plain} if plain is not None else {}
         sys.stdout.write(json.dumps({**outcome, **extra}) + "\n")
         return
-    table = outcome_table(outcome, console.width)
-    if table:
-        console.print(table)
-        console.print(picture.terminal(curves, outcome), highlight=False)
-    else:
-        console.print(f"allocations and payments are private: see {out}/private/<bidder>.json")
-    welfare = f"welfare {number(outcome['welfare'])}, " if "welfare" in outcome else ""
+    for table in show.tables(terms, parts, outcome, console.width):
+        console.print(table, highlight=False)
+    headline = show.headline(outcome)
     console.print(
-        f"{welfare}security {outcome['security']}, key {outcome['provenance']}, "
+        f"{headline + ', ' if headline else ''}security {outcome['security']}, key {outcome['provenance']}, "
         f"inputs_bound {'yes' if outcome['inputs_bound'] else 'no'}"
     )
     if plain is not None:
         gaps = "  ".join(f"{k} {v:.1e}" for k, v in plain.items()) or "nothing is public to compare"
         console.print(f"gap to the plain solution: {gaps}", soft_wrap=True)
     console.print(seconds_line(outcome["seconds"]), soft_wrap=True)
-    written = "  ".join(f"{out}/{name}" for name in ("outcome.json", "certificate.json", "roster.json", "auction.png"))
+    written = "  ".join(f"{out}/{name}" for name in ("outcome.json", "certificate.json", "roster.json", picture))
     console.print(f"files: {written}", soft_wrap=True)
     console.print(f"check: tacita verify {out}/certificate.json --roster {out}/roster.json", soft_wrap=True)
-
-
-def _plain(auction: AuctionTerms, bidders: dict[str, Any], outcome: dict[str, Any]) -> dict[str, float]:
-    from tacita.protocols.admm.plain import gap, solve_plain
-
-    return dict(gap(solve_plain(auction, bidders), outcome))
