@@ -15,6 +15,7 @@ from typing import Any
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 """Names of nodes and participants."""
 
@@ -136,6 +137,8 @@ class SessionTerms:
     plan: str
     name: str
     """Makes two sessions with equal rules different; part of the auction id."""
+    follows: str = ""
+    """Digest of the certificate of an earlier session that this one builds on, or nothing."""
 
     @staticmethod
     def read(table: Table) -> "SessionTerms":
@@ -144,15 +147,19 @@ class SessionTerms:
         plan = table.text("plan", "shared", ("shared", "encrypted"))
         if plan not in PLANS:
             raise CallerMistake('[session] plan = "encrypted" is not available in this version; write plan = "shared"')
-        terms = SessionTerms(security, plan, table.text("name", ""))
+        terms = SessionTerms(security, plan, table.text("name", ""), table.text("follows", ""))
         if terms.name:
             check_name(terms.name, "[session] name")
+        if terms.follows and not DIGEST.fullmatch(terms.follows):
+            raise CallerMistake(
+                "[session] follows must be the digest of a certificate, 64 hexadecimal digits; tacita verify prints it"
+            )
         table.finish()
         return terms
 
     def canonical(self) -> dict[str, Any]:
         """All keys."""
-        return {"security": self.security, "plan": self.plan, "name": self.name}
+        return {"security": self.security, "plan": self.plan, "name": self.name, "follows": self.follows}
 
 
 @dataclass(frozen=True)

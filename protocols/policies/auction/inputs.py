@@ -6,13 +6,13 @@ auction the cost value·x + slope·x²/2. `bidder,slot,price,quantity` holds one
 bid there; this pattern is public.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.policies.auction.terms import MAX_BIDDERS, MAX_STEPS, AuctionTerms
+from tacita.protocols.policies.columns import decimal, rows_of
 from tacita.protocols.terms import check_name
 
 QUADRATIC_HEADER = ("bidder", "slot", "value", "slope", "min", "max")
@@ -63,7 +63,7 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
 
     `fewest` bidders must be there: 2 for a whole auction, 0 for one node's part of it.
     """
-    rows = _cells(lines, "inputs")
+    rows = rows_of(lines, "inputs")
     header = tuple(name.strip() for name in next(rows, []))
     for expected, kind in ((QUADRATIC_HEADER, "quadratic"), (STEPS_HEADER, "steps")):
         if set(header) == set(expected) and len(header) == len(expected):
@@ -72,7 +72,7 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
     else:
         raise _wrong_header(header)
     if budgets is not None:
-        _read_budgets(_cells(budgets, "budget"), bidders)
+        _read_budgets(rows_of(budgets, "budget"), bidders)
     if len(bidders) < fewest:
         raise CallerMistake(f"the inputs hold {len(bidders)} bidders; an auction needs at least 2")
     if len(bidders) > MAX_BIDDERS:
@@ -80,18 +80,6 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
             f"the inputs hold {len(bidders)} bidders; at most {MAX_BIDDERS} are supported in one session"
         )
     return Inputs(kind, dict(sorted(bidders.items())))
-
-
-def _cells(lines: Iterable[str], file: str) -> Iterator[list[str]]:
-    """The rows of a CSV file; raises CallerMistake for what no row can be."""
-    rows = csv.reader(lines)
-    while True:
-        try:
-            yield next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise CallerMistake(f"{file} line {rows.line_num}: {error}; correct the file") from None
 
 
 def _wrong_header(header: tuple[str, ...]) -> CallerMistake:
@@ -119,7 +107,7 @@ def _read_bids(
         bidder = bidders.setdefault(check_name(cells[0], f"inputs line {line}: bidder"), BidderInputs())
         slot = _slot(cells[1], slots, line)
         numbers = tuple(
-            _number(cell, f"inputs line {line}: {name}") for name, cell in zip(expected[2:], cells[2:], strict=True)
+            decimal(cell, f"inputs line {line}: {name}") for name, cell in zip(expected[2:], cells[2:], strict=True)
         )
         if kind == "quadratic":
             if slot in bidder.slots:
@@ -149,26 +137,13 @@ def _read_budgets(rows: Iterable[Sequence[str]], bidders: dict[str, BidderInputs
             raise CallerMistake(f"budget line {line}: {name[:80]} has no bid in the inputs; remove the line")
         if bidders[name].budget is not None:
             raise CallerMistake(f"budget line {line}: a second budget of {name}; keep one")
-        bidders[name].budget = _number(row[1].strip(), f"budget line {line}: quantity")
+        bidders[name].budget = decimal(row[1].strip(), f"budget line {line}: quantity")
 
 
 def _slot(cell: str, slots: int, line: int) -> int:
     if not cell.isascii() or not cell.isdigit() or not 1 <= int(cell[:9]) <= slots:
         raise CallerMistake(f"inputs line {line}: slot must be a whole number from 1 to {slots}")
     return int(cell) - 1
-
-
-def _number(cell: str, what: str) -> Fraction:
-    """A decimal number as written. The message never repeats the cell: it may be private."""
-    try:
-        if len(cell) > 40 or "/" in cell or "_" in cell or len(cell.lower().partition("e")[2]) > 4:
-            raise ValueError  # Fraction("1e999999999") would compute that power of ten
-        number = Fraction(cell)
-    except (ValueError, ZeroDivisionError):
-        raise CallerMistake(f"{what} is not a finite decimal number; correct the file") from None
-    if abs(number) > 10**15 or number.denominator > 10**18:
-        raise CallerMistake(f"{what} is too large or has too many digits; correct the file")
-    return number
 
 
 def check_bidder(terms: AuctionTerms, name: str, inputs: BidderInputs) -> None:
