@@ -25,6 +25,8 @@ TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT = "truncation", "comparison", "zero te
 MASKED_KINDS = (TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT)
 BLINDED_PRODUCT, RANDOM_SQUARE = "blinded product", "random square"
 """Openings that a uniform factor hides completely, as long as the product is right."""
+BIT_CHECK = "bit check"
+"""Σ α·(b² − b) over a block of random bits: 0."""
 
 BIT_BLOCK = 1 << 14
 """Random bits are made in blocks of this many."""
@@ -48,6 +50,12 @@ class Opening:
     kind: str
     count: int
     width: int
+
+
+def signs_by_products(info: EngineInfo) -> bool:
+    """Whether random signs are products of one sign per replicated key: for three and four nodes. With more nodes,
+    and so more keys, square roots of opened squares are cheaper."""
+    return info.ulp <= 4
 
 
 class RandomBits:
@@ -154,7 +162,12 @@ class DryRun(Engine):
         pool = RandomBits(_random_bits(self._openings))
         for opening in self._openings:
             if opening.kind in (COMPARISON, ZERO_TEST):
-                yield from (Opening(RANDOM_SQUARE, block, 0) for block in pool.take(opening.count * opening.width))
+                for block in pool.take(opening.count * opening.width):
+                    if signs_by_products(self.info):
+                        continue
+                    yield Opening(RANDOM_SQUARE, block, 0)
+                    if self.info.security == "abort":
+                        yield Opening(BIT_CHECK, 1, 0)
             yield opening
 
     async def from_cipher(self, label: str, size: int, scale: int, lo: int, hi: int) -> Secret:
@@ -210,13 +223,16 @@ class DryRun(Engine):
 
     async def negative(self, a: Secret) -> Secret:
         if a.lo < 0 <= a.hi:
-            self._openings.append(Opening(COMPARISON, a.size, signed_bits(a.lo, a.hi)))
-            self._openings.append(Opening(BLINDED_PRODUCT, a.size, 0))
+            width = signed_bits(a.lo, a.hi)
+            for part in self.batches(a, width):
+                self._openings.append(Opening(COMPARISON, part.size, width))
+                self._openings.append(Opening(BLINDED_PRODUCT, part.size, 0))
         return await super().negative(a)
 
     async def is_zero(self, a: Secret) -> Secret:
         if a.lo <= 0 <= a.hi:
-            self._openings.append(Opening(ZERO_TEST, a.size, signed_bits(a.lo, a.hi)))
+            width = signed_bits(a.lo, a.hi)
+            self._openings += [Opening(ZERO_TEST, part.size, width) for part in self.batches(a, width)]
         return await super().is_zero(a)
 
     async def _trunc(self, a: None, bits: int, width: int) -> None:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from tacita.protocols.faults import CallerMistake
 
+BATCH_BITS = 1 << 15
+"""Values times bits that are compared at once."""
 Payload = Any
 Index = NDArray[np.int64]
 IntArray = Any
@@ -232,7 +234,9 @@ class Engine(ABC):
         """The bit [a < 0]."""
         if a.hi < 0 or a.lo >= 0:
             return self.public(np.full(a.size, int(a.hi < 0), dtype=object), 0)
-        return Secret(self, await self._negative(a.payload, signed_bits(a.lo, a.hi)), a.size, 0, 0, 1)
+        width = signed_bits(a.lo, a.hi)
+        parts = [await self._negative(part.payload, width) for part in self.batches(a, width)]
+        return Secret(self, self._concat(parts), a.size, 0, 0, 1)
 
     async def less(self, a: Secret, b: Secret) -> Secret:
         """The bit [a < b]."""
@@ -242,7 +246,14 @@ class Engine(ABC):
         """The bit [a = 0]; meant for small public intervals."""
         if a.lo > 0 or a.hi < 0:
             return self.zeros(a.size, 0)
-        return Secret(self, await self._is_zero(a.payload, signed_bits(a.lo, a.hi)), a.size, 0, 0, 1)
+        width = signed_bits(a.lo, a.hi)
+        parts = [await self._is_zero(part.payload, width) for part in self.batches(a, width)]
+        return Secret(self, self._concat(parts), a.size, 0, 0, 1)
+
+    def batches(self, a: Secret, width: int) -> list[Secret]:
+        """Pieces that are compared one after the other: a comparison holds a dozen vectors of size·width elements."""
+        most = max(1, BATCH_BITS // width)
+        return [a[i : i + most] for i in range(0, a.size, most)]
 
     async def select(self, bit: Secret, a: Secret, b: Secret) -> Secret:
         """a where bit = 1, else b."""

@@ -17,10 +17,20 @@ from gmpy2 import mpz, powmod_base_list
 
 from tacita.protocols.faults import MachineFault, SuspectFault
 from tacita.protocols.mpc import comparison
-from tacita.protocols.mpc.demand import OUTPUT, RANDOM_SQUARE, TRUNCATION, Demand, Opening, RandomBits
+from tacita.protocols.mpc.demand import (
+    BIT_CHECK,
+    OUTPUT,
+    RANDOM_SQUARE,
+    TRUNCATION,
+    Demand,
+    Opening,
+    RandomBits,
+    signs_by_products,
+)
 from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret
 from tacita.protocols.mpc.runtime import SessionRuntime
-from tacita.protocols.mpc.sharing import EngineKeys, Sharing, objects, pseudorandom
+from tacita.protocols.mpc.sharing import EngineKeys, Sharing, pseudorandom
+from tacita.protocols.mpc.slots import objects
 
 COEFFICIENT_BITS = 120
 SPARES = 128
@@ -159,7 +169,7 @@ class SharedEngine(Engine):
         """Open a vector of shares and note it in the ledger; everything so far is verified first.
 
         Only the square of a random element needs no verification first: it has met nothing private, and whoever adds
-        an error to it learns what it would have learned without.
+        an error to it learns what it would have learned without; `_check_bits` looks at it afterwards.
         """
         if entry.kind != RANDOM_SQUARE:
             await self.verify()
@@ -231,12 +241,44 @@ class SharedEngine(Engine):
         return pool[:, :count]
 
     async def _make_bits(self, count: int) -> IntArray:
+        """(s + 1)/2 for random signs s, verified before one of them meets anything private."""
+        half = (self.prime + 1) // 2
+        if signs_by_products(self.info):
+            signs = await self._multiplied_signs(count)
+            await self.verify()
+            return (signs + self.one) * half % self.prime
+        bits = await self.authenticate((await self._signs_from_squares(count) + 1) * half % self.prime)
+        if self.authenticated:
+            await self._check_bits(bits)
+        return bits
+
+    async def _multiplied_signs(self, count: int) -> IntArray:
+        """The product of one sign per replicated key: t nodes know all but one of them."""
+        first, *others = self.shares.signs(count)
+        product = await self.authenticate(first)
+        for sign in others:
+            product = await self.multiply(product, sign[None])
+        return product
+
+    async def _signs_from_squares(self, count: int) -> IntArray:
         """u uniform, c = u² opened: u·c^((p−3)/4) is 1 or −1 and nobody knows which, for p = 3 mod 4."""
-        u = await self.authenticate(self.shares.uniform(count))
-        squares = await self.open((await self.multiply(u, u))[0], Opening(RANDOM_SQUARE, count, 0))
-        await self.verify()  # covers the squares: a wrong one gives no bit, and no bit meets anything private before
-        p, half = self.prime, (self.prime + 1) // 2
+        u, p = self.shares.uniform(count), self.prime
+        squares = await self.open(await self.shares.reshare(u * u), Opening(RANDOM_SQUARE, count, 0))
         if not all(squares):
             raise MachineFault("a random field element was zero; run again")  # once in 2^150 draws
-        sign = u * objects(powmod_base_list(list(squares), (p - 3) // 4, p)) % p
-        return (sign + self.one) * half % p
+        return np.asarray(u * objects(powmod_base_list(list(squares), (p - 3) // 4, p)))
+
+    async def _check_bits(self, bits: IntArray) -> None:
+        """Σ α·b² = Σ α·b for coefficients α that nobody knew when the bits were made; before one is used.
+
+        A square that was opened with an error e gives b with b² − b = −e/4c. The products that α enters, Σ α·b·b and
+        its tag, are computed after the coin; an error that cancels the sum would need one of r times as much in the
+        tag, and `verify` compares the two under a coin of its own.
+        """
+        await self.verify()
+        alpha = await self._coin(await self._ready(bits.shape[1]), bits.shape[1])
+        weighted = bits * alpha
+        square = await self._reshare((weighted * bits[0]).sum(axis=1)[:, None])
+        linear = weighted.sum(axis=1)[:, None]
+        if any(await self.open((square - linear)[0] % self.prime, Opening(BIT_CHECK, 1, 0))):
+            raise SuspectFault(self.shares.suspects(), "a random bit was made wrongly; run again")

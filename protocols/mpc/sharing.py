@@ -27,6 +27,7 @@ from tacita.protocols.faults import InconsistentOpening, MachineFault
 from tacita.protocols.mpc.demand import Demand
 from tacita.protocols.mpc.engine import IntArray
 from tacita.protocols.mpc.runtime import SessionRuntime
+from tacita.protocols.mpc.slots import Slots, objects, unpack
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Sharing:
         """Digest of every opening so far, equal at all honest nodes."""
         self._runtime, self._keys = runtime, keys
         p = int(self.prime)
+        # A dealer's line has t + 1 terms; a node adds up at most 2t + 1 reduced shares times Δ.
+        self._slots = Slots(p, 2 * m)
 
         def coefficients(points: Sequence[int], at: int, factor: int = 1) -> list[Integer]:
             # Small numbers between few points; their centred form keeps products short.
@@ -75,19 +78,23 @@ class Sharing:
         if self.me <= 2 * t:
             points = [0] + [j + 1 for j in self._helpers[self.me]]
             targets = [j for j in range(m) if j not in self._helpers[self.me]]
-            self._lines = {j: coefficients(points, j + 1, int(self._scale)) for j in targets}
+            mine = self._degree_2t[self.me] * self._unscale
+            for j in targets:
+                at_zero, *at_helpers = coefficients(points, j + 1, int(self._scale))
+                self._lines[j] = [at_zero * mine % self.prime, *at_helpers]
 
     # ---- opening ----------------------------------------------------------------------------------------------
 
     async def open(self, a: IntArray) -> IntArray:
         """Send this node's shares to all, take all m, check that they lie on one polynomial, return the values."""
-        data = self.encode(a)
-        received = await self.tell(data)
-        shares = {j: self.decode(received[j]) if j != self.me else a for j in range(self.m)}
+        slots, count = self._slots, len(a)
+        received = await self.tell(self.encode(a))
+        shares = {j: slots.join(self.decode(received[j]) if j != self.me else a) for j in range(self.m)}
+        first = [shares[i] for i in range(self.t + 1)]
         for j, row in self._check.items():
-            if np.any(total(c * shares[i] for i, c in enumerate(row)) % self.prime != shares[j] % self.prime):
+            if any(slots.split(slots.combine([*row, -1], [*first, shares[j]]), count)):
                 raise InconsistentOpening(self.suspects(), "the shares of an opening do not fit together; run again")
-        values = np.asarray(total(c * shares[i] for i, c in enumerate(self._recombine)) % self.prime)
+        values = slots.split(slots.combine(self._recombine, first), count)
         self.opened.update(self.encode(values))
         return values
 
@@ -109,25 +116,25 @@ class Sharing:
 
     async def reshare(self, products: IntArray) -> IntArray:
         """Degree 2t → t: nodes up to 2t deal λ_i times their product, every node adds up what it was dealt."""
-        step, count = self._runtime.step(), len(products)
-        shares: list[IntArray] = []
+        step, count, slots = self._runtime.step(), len(products), self._slots
+        shares: list[Integer] = []
         outgoing: dict[int, bytes] = {}
         if self.me <= 2 * self.t:
-            # Through Δ^{-1}·λ_i·(product) at 0 and a pseudorandom value at each helper; then times Δ everywhere.
-            value = products * (self._degree_2t[self.me] * self._unscale % self.prime) % self.prime
-            known = [value] + [self._pairwise(j, self.me, step, count) for j in self._helpers[self.me]]
+            # Through Δ^{-1}·λ_i·product at 0 and a pseudorandom value at each helper; then times Δ everywhere.
+            known = [slots.join(products % self.prime)]
+            known += [self._pairwise(j, self.me, step, count) for j in self._helpers[self.me]]
             for target, line in self._lines.items():
-                dealt = total(c * v for c, v in zip(line, known, strict=True))
+                dealt = slots.combine(line, known)
                 if target == self.me:
-                    shares.append(dealt)
+                    shares.append(dealt)  # not reduced: the sum is
                 else:
-                    outgoing[target] = self.encode(dealt % self.prime)
+                    outgoing[target] = self.encode(slots.split(dealt, count))
         dealers = [i for i in range(2 * self.t + 1) if i != self.me]
         senders = [i for i in dealers if self.me not in self._helpers[i]]
         received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, self.width * count))
-        shares += [self.decode(data) for data in received.values()]
+        shares += [slots.join(self.decode(data)) for data in received.values()]
         shares += [self._scale * self._pairwise(i, i, step, count) for i in dealers if i not in received]
-        return np.asarray(total(shares) % self.prime)
+        return slots.split(slots.combine([1] * len(shares), shares), count)
 
     # ---- randomness -------------------------------------------------------------------------------------------
 
@@ -149,8 +156,19 @@ class Sharing:
             shifted = shifted + self._weights[subset] * (values >> shift)
         return np.asarray(whole % self.prime), np.asarray(shifted % self.prime)
 
-    def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> IntArray:
-        return self._stream(self._keys.pairwise[peer], f"deal/{dealer}/{step}", count, 0)
+    def signs(self, count: int) -> list[IntArray]:
+        """Per replicated key of the session, shares of signs (1 or −1) that its holders know and nobody else."""
+        step, result = self._runtime.step(), []
+        for subset in replicated_subsets(self.m, self.t):
+            values = np.zeros(count, dtype=object)
+            if subset in self._keys.replicated:
+                bits = self._stream(self._keys.replicated[subset], f"signs/{step}", count, 1)
+                values = self._weights[subset] * (2 * bits - 1) % self.prime
+            result.append(values)
+        return result
+
+    def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> Integer:
+        return self._slots.join(self._stream(self._keys.pairwise[peer], f"deal/{dealer}/{step}", count, 0))
 
     def _stream(self, key: bytes, label: str, count: int, bits: int) -> IntArray:
         """`count` pseudorandom integers below 2^bits; for bits = 0 field elements. The label holds the step.
@@ -168,7 +186,7 @@ class Sharing:
 
     def decode(self, data: bytes) -> IntArray:
         """The inverse of `encode`; raises MachineFault for values outside the field."""
-        values = _unpack(data, 8 * self.width, len(data) // self.width)
+        values = _vector(data, 8 * self.width, len(data) // self.width)
         if len(values) and max(values) >= self.prime:
             raise MachineFault("an engine message holds a value outside the field; the session ends")
         return values
@@ -177,7 +195,7 @@ class Sharing:
 def pseudorandom(key: bytes, bits: int, count: int) -> IntArray:
     """`count` integers of `bits` bits from AES-128 in counter mode; 32 bytes of key and start value, used once."""
     cipher = Cipher(algorithms.AES(key[:16]), modes.CTR(key[16:]))
-    return _unpack(cipher.encryptor().update(bytes((bits * count + 7) // 8)), bits, count)
+    return _vector(cipher.encryptor().update(bytes((bits * count + 7) // 8)), bits, count)
 
 
 def total(vectors: Iterable[IntArray]) -> IntArray:
@@ -185,12 +203,6 @@ def total(vectors: Iterable[IntArray]) -> IntArray:
     return reduce(operator.add, vectors)
 
 
-def objects(values: Sequence[Integer]) -> IntArray:
-    """A vector of big integers; np.array would inspect every element and takes five times as long."""
-    return np.fromiter(values, dtype=object, count=len(values))
-
-
-def _unpack(data: bytes, bits: int, count: int) -> IntArray:
+def _vector(data: bytes, bits: int, count: int) -> IntArray:
     """`count` integers of `bits` bits each, the first one in the lowest bits of the first bytes."""
-    values = gmpy2.unpack(mpz.from_bytes(data, "little"), bits)[:count]
-    return objects(values + [mpz(0)] * (count - len(values)))  # leading zeros of the whole are not unpacked
+    return objects(unpack(mpz.from_bytes(data, "little"), bits, count))
