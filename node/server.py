@@ -55,6 +55,8 @@ class Node:
         self.transport = Transport(self.loaded, self._on_message, self._on_engine, self._on_loss)
         self._channels: dict[bytes, Channel] = {}
         self._engines: dict[bytes, Worker] = {}
+        self._cost: dict[str, dict[str, float]] = {}
+        """What a step of the computation cost, by session that has not been saved yet."""
         self._early, self._early_engine = Early(EARLY_BYTES), Early(EARLY_ENGINE_BYTES)
         self._spare: Worker | None = None
         self._sessions = 0
@@ -192,6 +194,7 @@ class Node:
             return result
         finally:
             self._running.discard(session)
+            self._cost.pop(session, None)
             for label in labels:
                 self._channels.pop(label, None)
 
@@ -256,6 +259,7 @@ class Node:
             return await worker.run(job, relay, report)
         finally:
             self._engines.pop(session, None)
+            self._cost[str(job.terms["session"]["name"])] = worker.cost
             worker.close()
             if self._spare is None and self._server is not None:
                 self._spare = Worker()
@@ -270,6 +274,7 @@ class Node:
             files.write_json(files.private_folder(folder / "private") / f"{name}.json", outcome, files.PRIVATE)
         ledger = [[entry.kind, entry.count, entry.width] for entry in result.ledger]
         files.write_json(folder / "openings.json", ledger)
+        files.write_json(folder / "cost.json", self._cost.pop(session, {}))
 
     # ---- what the services need -------------------------------------------------------------------------------
 

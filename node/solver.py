@@ -40,7 +40,8 @@ class Worker:
         self._socket = ours
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: list[bytes] = []
-        self.sent = 0
+        self.cost: dict[str, float] = {}
+        """What a step of the program cost on average, once it is done: see worker.cost."""
 
     async def run(self, job: Job, relay: Callable[[int, bytes], None], report: Callable[[int, int], None]) -> Solved:
         """Send the job, relay engine bytes with `relay(peer, data)`, return the result."""
@@ -56,7 +57,7 @@ class Worker:
                 report(step, steps)
             elif kind == RESULT:
                 tree = json.loads(payload)
-                self.sent = tree["sent"]
+                self.cost = tree["cost"]
                 opened = {label: [int(b, 16) for b in values] for label, values in tree["opened"].items()}
                 return Solved(opened, [Opening(*entry) for entry in tree["ledger"]])
             elif kind == ERROR:

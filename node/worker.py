@@ -11,8 +11,9 @@ import resource
 import socket
 import struct
 import sys
+import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tacita.protocols.faults import TacitaError
@@ -86,12 +87,32 @@ class _Link:
         self._write(frame(ENGINE, bytes([self._peer]) + data))
 
 
+Spent = tuple[float, int, float, int]
+"""CPU seconds and bytes so far, and how much of both was independent of inputs."""
+
+
 def prepare(job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = SharedEngine) -> tuple[SharedEngine, Program]:
     """The engine of a job, and the program that it runs."""
     terms = Terms(job.terms)
     instance = POLICIES[terms.policy].instance(terms, job.patterns)
     demand = instance.demand(job.parties, job.threshold, terms.session.security)
     return kind(runtime, demand, job.keys, job.inputs, job.masks), instance.program(job.order)
+
+
+def cost(spent: Sequence[Spent]) -> dict[str, float]:
+    """CPU milliseconds and bytes per step of the program, the first one left out: what depends on inputs ("online"),
+    and what is made for it without them ("offline")."""
+    if len(spent) < 2:
+        return {}
+    seconds, sent, prepared_seconds, prepared = (
+        (b - a) / (len(spent) - 1) for a, b in zip(spent[0], spent[-1], strict=True)
+    )
+    return {
+        "online_milliseconds": round(1e3 * (seconds - prepared_seconds), 3),
+        "offline_milliseconds": round(1e3 * prepared_seconds, 3),
+        "online_bytes": round(sent - prepared),
+        "offline_bytes": round(prepared),
+    }
 
 
 async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> None:
@@ -104,18 +125,23 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
     runtime = SessionRuntime(job.index, job.parties, job.threshold, {j: _Link(j, write) for j in others})
     feeds = {j: runtime.feed(j) for j in others}
 
-    def report(step: int, steps: int) -> None:
-        write(frame(PROGRESS, json.dumps([step, steps]).encode()))
-
     async def compute() -> None:
         engine, program = prepare(job, runtime)
+        engine.clock = time.process_time
+        spent: list[Spent] = []
+
+        def report(step: int, steps: int) -> None:
+            write(frame(PROGRESS, json.dumps([step, steps]).encode()))
+            prepared = engine.prepared_seconds, engine.prepared_bytes
+            spent.append((time.process_time(), runtime.bytes_sent, *prepared))
+
         await program(engine, report)
         # The last write to the peers is still queued in the event loop: it must leave before the result, after which
         # the node listens no more.
         await asyncio.sleep(0)
         opened = {label: [format(b, "x") for b in values] for label, values in engine.opened.items()}
         ledger = [[entry.kind, entry.count, entry.width] for entry in engine.ledger]
-        write(frame(RESULT, json.dumps({"opened": opened, "ledger": ledger, "sent": runtime.bytes_sent}).encode()))
+        write(frame(RESULT, json.dumps({"opened": opened, "ledger": ledger, "cost": cost(spent)}).encode()))
 
     async def listen() -> None:
         while (message := await read_frame(reader)) is not None:

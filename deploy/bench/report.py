@@ -17,7 +17,9 @@ def goals(result: Mapping[str, Any]) -> list[Goal]:
     ratios = encryption["operations"]["encrypt"]["ratio"] if encryption and encryption["bits"] == 2048 else {}
     times = ranges["milliseconds"] if ranges else {}
     seconds = demo["seconds"] if demo else {}
-    small, large = sessions.get("(3, 1)"), sessions.get("(12, 8)")
+    small, large, long = (sessions.get(name) for name in ("(3, 1)", "(12, 8)", "(3, 24)"))
+    cost = long["iteration_cost"] if long else {}
+    megabytes = (cost["online_bytes"] + cost["offline_bytes"]) / 1e6 if cost else None
     memory = [s["memory_mib"] for s in sessions.values() if s["memory_mib"]]
     rest = [abs(s["unaccounted"]) for s in sessions.values()]
     return [
@@ -26,6 +28,10 @@ def goals(result: Mapping[str, Any]) -> list[Goal]:
         Goal("range proof, 24 × 64 bits, verify", 60.0, times.get("verify"), "ms"),
         Goal("session (3, 1), 20 iterations", 5.0, small and small["slowest_total"], "s"),
         Goal("session (12, 8), Clarke payments", 45.0, large and large["slowest_total"], "s"),
+        Goal("session (3, 24)", 20.0, long and long["slowest_total"], "s"),
+        Goal("iteration at (3, 24), online CPU of a node", 50.0, cost.get("online_milliseconds"), "ms"),
+        Goal("iteration at (3, 24), offline CPU of a node", 110.0, cost.get("offline_milliseconds"), "ms"),
+        Goal("iteration at (3, 24), sent by a node", 0.6, megabytes, "MB"),
         Goal("memory of a node with its worker", 300.0, max(memory, default=None), "MiB"),
         Goal("stages add up to the total", 100 * STAGES_LIMIT, 100 * max(rest) if rest else None, "% left out"),
         Goal("make demo, from nothing", 360.0, seconds.get("from_nothing"), "s"),
@@ -50,7 +56,7 @@ def sheets(result: Mapping[str, Any]) -> list[Sheet]:
     if result.get("ranges"):
         found.append(_ranges(result["ranges"]))
     if result.get("sessions"):
-        found += [_sessions(result["sessions"]), _stages(result["sessions"])]
+        found += [_sessions(result["sessions"]), _costs(result["sessions"]), _stages(result["sessions"])]
     return [*found, _goals(result["goals"])]
 
 
@@ -87,6 +93,20 @@ def _sessions(sessions: Mapping[str, Any]) -> Sheet:
         rows.append((f"{name} {s['class']}, {s['iterations']} it.", *row))
     header = ("session", "median s", "slowest s", "stock ADMM s", "ratio", "ms/it.", "stock ms/it.", "ratio", "MiB")
     title = "Whole sessions; stock MPyC does the ADMM iterations only: no proofs, payments, certificate"
+    return Sheet(title, header, tuple(rows))
+
+
+def _costs(sessions: Mapping[str, Any]) -> Sheet:
+    rows = []
+    for name, s in sessions.items():
+        cost, peer = s["iteration_cost"], s["stock_mpyc"]
+        ours = (f"{cost['online_milliseconds']:.1f}", f"{cost['offline_milliseconds']:.1f}")
+        stock = f"{peer['iteration_cpu_milliseconds_per_party']:.1f}" if peer else "–"
+        sent = (f"{cost['online_bytes'] / 1e6:.3f}", f"{cost['offline_bytes'] / 1e6:.3f}")
+        stock_sent = f"{peer['iteration_bytes_per_party'] / 1e6:.3f}" if peer else "–"
+        rows.append((name, *ours, stock, *sent, stock_sent))
+    header = ("session", "online ms", "offline ms", "stock ms", "online MB", "offline MB", "stock MB")
+    title = "An iteration at one node: CPU of its engine and bytes it sends; offline is what no input enters"
     return Sheet(title, header, tuple(rows))
 
 

@@ -20,6 +20,7 @@ from tacita.deploy.bench.instances import Case
 from tacita.deploy.bench.measure import Note, load
 from tacita.deploy.bench.processes import Watch, settle
 from tacita.node import files
+from tacita.node.config import Folder
 from tacita.proto import tacita_pb2
 from tacita.protocols.admm.plain import gap, solve_plain
 from tacita.protocols.faults import VerificationFailed
@@ -120,6 +121,7 @@ async def one(cluster: local.LocalCluster, processes: Mapping[str, int], case: P
         "solve": clock.solve,
         "unaccounted": round(1 - sum(stages.values()) / total, 4),
         "iteration_milliseconds": None if clock.iteration is None else round(1e3 * clock.iteration, 2),
+        "iteration_cost": _cost(cluster, name),
         "cpu": watch.cpu,
         "memory_mib": {node: round(peak, 1) for node, peak in watch.memory.items()},
         "certificate_bytes": len(result.certificate),
@@ -143,6 +145,12 @@ def _check(
     if abs(distance) > WELFARE_GAP:
         raise VerificationFailed(f"a session's welfare is {distance:.1e} from the plain optimum")
     return auction, float(f"{distance:.1e}"), round(verified, 3)
+
+
+def _cost(cluster: local.LocalCluster, session: str) -> dict[str, float]:
+    """What an iteration took of one node's engine, the mean of all nodes: CPU milliseconds and bytes."""
+    costs = [files.read_json(Folder(n.folder).session(session) / "cost.json", "cost") for n in cluster.manifest.nodes]
+    return {key: round(sum(cost[key] for cost in costs) / len(costs), 2) for key in costs[0]}
 
 
 async def compare(
@@ -184,6 +192,7 @@ def _summary(sessions: list[dict[str, Any]], before: list[float]) -> dict[str, A
         "solve": shown["solve"],
         "stages_of_total": shown["total"],
         "iteration_milliseconds": median(r["iteration_milliseconds"] or 0.0 for r in runs),
+        "iteration_cost": {key: median(r["iteration_cost"][key] for r in runs) for key in runs[0]["iteration_cost"]},
         "memory_mib": max(max(r["memory_mib"].values()) for r in runs),
         "unaccounted": max((r["unaccounted"] for r in runs), key=abs),
         "runs": runs,
@@ -202,6 +211,7 @@ def _stock(
         "totals": [round(t, 3) for t in totals],
         "iteration_milliseconds": round(median(iteration), 2),
         "iteration_cpu_milliseconds_per_party": round(median(1e3 * r["iteration_cpu"] for r in others), 2),
+        "iteration_bytes_per_party": round(median(r["iteration_bytes"] for r in others)),
         "ratio_of_totals": round(median(a / b for a, b in zip(totals, ours, strict=True)), 2),
         "ratio_of_iterations": round(median(a / b for a, b in zip(iteration, ours_iteration, strict=True)), 2),
         "difference": stock.check(problem, others[0]["allocation"], released),

@@ -56,6 +56,7 @@ def run(peers: Path, problem: Mapping[str, Any]) -> dict[str, Any]:
         "total": max(r["total"] for r in results),
         "iteration_wall": max(r["wall"] for r in results) / steps,
         "iteration_cpu": sum(r["cpu"] for r in results) / steps / PARTIES,
+        "iteration_bytes": sum(r["bytes"] for r in results) / steps / PARTIES,
         "allocation": next(r["allocation"] for r in results if "allocation" in r),
     }
 

@@ -10,7 +10,7 @@ large for its mask, and whether a wrong product is zero tells something about it
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from gmpy2 import mpz, powmod_base_list
@@ -58,6 +58,9 @@ class SharedEngine(Engine):
         self.prime = self.shares.prime
         self.term_bits = demand.statistical_bits - math.floor(math.log2(self.info.ulp))
         """k less log2 C(m, t): so many replicated terms add up to a mask of at most k + 1 bits above its operand."""
+        self.clock: Callable[[], float] = lambda: 0.0
+        """Whoever measures sets one: then `prepared_seconds` counts what is done independently of inputs."""
+        self.prepared_seconds, self.prepared_bytes = 0.0, 0
         self.opened: dict[str, list[int]] = {}
         self.ledger: list[Opening] = []
         self._inputs, self._masks = inputs, masks
@@ -235,7 +238,10 @@ class SharedEngine(Engine):
 
     async def random_bits(self, count: int) -> IntArray:
         """A payload of uniform bits from the pool, which grows in blocks up to what the program demands."""
+        begun, sent = self.clock(), self.shares.bytes_sent
         made = [await self._make_bits(block) for block in self._pool.take(count)]
+        self.prepared_seconds += self.clock() - begun
+        self.prepared_bytes += self.shares.bytes_sent - sent
         pool = np.concatenate([self._bits, *made], axis=1)
         self._bits = pool[:, count:].copy()  # a view would keep the bits that are used up
         return pool[:, :count]

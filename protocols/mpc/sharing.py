@@ -108,6 +108,11 @@ class Sharing:
         """The number of the current communication step: equal at all nodes that run the same program."""
         return int(self._runtime._program_counter[0])
 
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of this session's engine to all peers."""
+        return self._runtime.bytes_sent
+
     def suspects(self) -> tuple[str, ...]:
         """All other nodes: a failed check of the engine shows that somebody lied, never who."""
         return tuple(f"node {j + 1}" for j in self.peers)

@@ -26,7 +26,7 @@ def clip(x: Any, lower: Any, upper: Any) -> Any:
     return x - moved[0] + moved[1]
 
 
-async def iterate(problem: dict[str, Any]) -> tuple[Any, float, float]:
+async def iterate(problem: dict[str, Any]) -> tuple[Any, float, float, int]:
     """x after the last iteration, CPU and wall seconds of all iterations but the first."""
     number = mpc.SecFxp(64, 32)
     n, slots = np.array(problem["value"]).shape
@@ -45,7 +45,7 @@ async def iterate(problem: dict[str, Any]) -> tuple[Any, float, float]:
     scaled, inverse, upper = (secret(problem[name]) for name in ("value", "share_inverse", "maximum"))
     zero_bids, zero, cap = public(np.zeros((n, slots))), public(np.zeros(slots)), public(problem["cap_mean"])
     x, x_mean, y_mean, u = zero_bids, zero, zero, zero
-    begun_cpu = begun = 0.0
+    begun_cpu, begun, sent = 0.0, 0.0, 0
     for k in range(problem["iterations"]):
         # 2. every bidder's proximal step
         centre = x - (x_mean - y_mean + u)
@@ -59,8 +59,13 @@ async def iterate(problem: dict[str, Any]) -> tuple[Any, float, float]:
             await mpc.gather(x, y_mean, u)
             await mpc.barrier()
         if k == 0:
-            begun_cpu, begun = time.process_time(), time.perf_counter()
-    return x, time.process_time() - begun_cpu, time.perf_counter() - begun
+            begun_cpu, begun, sent = time.process_time(), time.perf_counter(), bytes_sent()
+    return x, time.process_time() - begun_cpu, time.perf_counter() - begun, bytes_sent() - sent
+
+
+def bytes_sent() -> int:
+    """To all peers so far."""
+    return sum(party.protocol.nbytes_sent for party in mpc.parties if party.pid != mpc.pid)
 
 
 async def main() -> None:
@@ -68,8 +73,8 @@ async def main() -> None:
     problem = json.loads(Path(sys.argv[1]).read_text())
     await mpc.start()
     linked = time.perf_counter()
-    x, cpu, wall = await iterate(problem)
-    result: dict[str, Any] = {"party": mpc.pid, "cpu": cpu, "wall": wall}
+    x, cpu, wall, sent = await iterate(problem)
+    result: dict[str, Any] = {"party": mpc.pid, "cpu": cpu, "wall": wall, "bytes": sent}
     allocation = await mpc.output(x)
     result["total"] = time.perf_counter() - linked
     if mpc.pid == 0:
