@@ -48,10 +48,12 @@ class Operator:
         """End the connection."""
         await self._channel.close()
 
-    async def status(self, seconds: float = 2.0) -> tacita_pb2.StatusReply | None:
-        """The node's status, or None if it does not answer."""
+    async def status(self, seconds: float = 2.0, probe: bool = False) -> tacita_pb2.StatusReply | None:
+        """The node's status, or None if it does not answer; with `probe` it asks its peers first."""
         try:
-            reply: tacita_pb2.StatusReply = await self._stub.Status(tacita_pb2.StatusRequest(), timeout=seconds)
+            reply: tacita_pb2.StatusReply = await self._stub.Status(
+                tacita_pb2.StatusRequest(probe=probe), timeout=seconds
+            )
         except grpc.aio.AioRpcError:
             return None
         return reply

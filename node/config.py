@@ -125,10 +125,27 @@ class Folder:
         return open_share(tree, self.certificate(), passphrase(self.path))
 
     def save_key(self, certificate: KeyCertificate, share: KeyShare, entropy: Entropy) -> None:
-        """Store a certified key; the share first, so that a key file is never without one."""
+        """Store a certified key. Writing the share decides; what a crash leaves of the rest, `settle` completes."""
         tree = seal_share(certificate, share, passphrase(self.path, entropy), entropy)
+        files.write_json(self._next_key, certificate.tree())
         files.write_json(self.path / "key-share.json", tree, files.PRIVATE)
-        files.write_json(self.path / "key.json", certificate.tree())
+        self.settle()
+
+    @property
+    def _next_key(self) -> Path:
+        return self.path / "key.next.json"
+
+    def settle(self) -> None:
+        """Give the key certificate that belongs to the stored share its place; forget one without share."""
+        if not self._next_key.exists():
+            return
+        share = self.path / "key-share.json"
+        tree = files.read_secret(share, "key share") if share.exists() else {}
+        certificate = KeyCertificate.read(files.read_json(self._next_key, "key file"))
+        if isinstance(tree, dict) and tree.get("key_id") == certificate.identifier.hex():
+            self._next_key.replace(self.path / "key.json")
+        else:
+            self._next_key.unlink()
 
     def save_roster(self, roster: Roster) -> None:
         """Store the cluster; its key is made later."""
@@ -164,14 +181,19 @@ class Loaded:
     roster: Roster
     held: tuple[ThresholdKey, KeyShare] | None = field(repr=False)
     """The key and this node's share; None until the nodes have made their key."""
+    key_id: bytes = b""
+    """Identifier of the key's certificate."""
 
     @staticmethod
     def read(path: Path) -> "Loaded":
         """Load a data folder; raises CallerMistake or LocalFault with what to do."""
         folder = Folder(path)
         identity, roster = folder.identity(), folder.roster()
-        held = (folder.key(), folder.share()) if folder.has_key() else None
-        return Loaded(folder, identity, folder.tls(), roster, held)
+        folder.settle()
+        if not folder.has_key():
+            return Loaded(folder, identity, folder.tls(), roster, None)
+        certificate = folder.certificate()
+        return Loaded(folder, identity, folder.tls(), roster, (certificate.key, folder.share()), certificate.identifier)
 
     @property
     def key(self) -> ThresholdKey:

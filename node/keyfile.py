@@ -32,14 +32,19 @@ MAX_PASSPHRASE = 4096
 
 def passphrase(folder: Path, entropy: Entropy | None = None) -> bytes:
     """From the file that the environment names, else from the data folder; made there if `entropy` is given."""
-    named = os.environ.get(ENVIRONMENT)
-    path = Path(named) if named else folder / FILE_NAME
-    if entropy is not None and not named and not path.exists():
+    path = secret_path(folder)
+    if entropy is not None and path == folder / FILE_NAME and not path.exists():
         files.write(path, entropy.token(32).hex().encode() + b"\n", files.PRIVATE)
     data = files.read_private(path, "passphrase file", MAX_PASSPHRASE).strip()
     if not data:
         raise LocalFault(f"the passphrase file {path} is empty; put the passphrase of this node's key share into it")
     return data
+
+
+def secret_path(folder: Path) -> Path:
+    """Where the passphrase lies."""
+    named = os.environ.get(ENVIRONMENT)
+    return Path(named) if named else folder / FILE_NAME
 
 
 def seal_share(certificate: KeyCertificate, share: KeyShare, secret: bytes, entropy: Entropy) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tacita.node.keyfile import open_share, passphrase
 from tacita.node.limits import Early
 from tacita.node.sealed import SealedJournal
 from tacita.node.transport import Transport
+from tacita.proto import tacita_pb2
 from tacita.protocols.channel import Channel
 from tacita.protocols.faults import Absent, CallerMistake, LocalFault, ProtocolFault, SessionAborted
 from tacita.protocols.keygen.ceremony import Ceremony, generate_key
@@ -37,6 +38,40 @@ PAUSE_SECONDS = 1.0
 LIVE_CHANNELS = 4
 """A peer is at most one batch behind; the channels of earlier ones are closed."""
 Report = Callable[[Event], None]
+
+
+class Making:
+    """How far the work with a key has come, for whoever asks; every event is also passed on to `report`."""
+
+    def __init__(self, kind: str, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kind, self._report, self._clock = kind, report, clock
+        self._begun = self._search = clock()
+        self._stage, self._candidates, self._survivors, self._expected, self._seconds = "meet", 0, 0, 0, 0.0
+
+    def note(self, event: Event) -> None:
+        """Take one event."""
+        self._report(event)
+        if event.stage == "survivors":
+            self._survivors += event.step
+            return
+        self._stage = event.stage
+        if event.stage == "meet":  # every epoch counts from 0
+            self._search, self._candidates, self._survivors = self._clock(), 0, 0
+        if event.stage == "candidates":
+            self._candidates, self._expected = event.step, event.steps
+            self._seconds = (self._clock() - self._search) * event.steps / max(1, event.step)
+
+    def progress(self) -> tacita_pb2.KeyProgress:
+        """The search has no memory, so the expected rest is the same at any time."""
+        return tacita_pb2.KeyProgress(
+            kind=self._kind,
+            stage=self._stage,
+            candidates=self._candidates,
+            survivors=self._survivors,
+            expected_candidates=self._expected,
+            seconds=self._clock() - self._begun,
+            expected_seconds=self._seconds if self._stage == "candidates" else 0.0,
+        )
 
 
 @dataclass(frozen=True)

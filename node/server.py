@@ -17,20 +17,19 @@ import grpc.aio
 
 from tacita.crypto import signature
 from tacita.crypto.entropy import SystemEntropy
-from tacita.crypto.errors import InvalidKey
-from tacita.crypto.security import ALLOWED_MODULUS_BITS
-from tacita.crypto.threshold import DEALERLESS, KeyShare, ThresholdKey, check_key, check_share
 from tacita.node import files
-from tacita.node.config import MAKE_A_KEY, Loaded, address
+from tacita.node.config import Loaded
+from tacita.node.health import check_held, check_own_keys
 from tacita.node.identity import fingerprint
 from tacita.node.journal import Journal
-from tacita.node.keys import KeyWork
+from tacita.node.keys import KeyWork, Making
 from tacita.node.limits import Early
+from tacita.node.probes import Answer, Probes
 from tacita.node.solver import EngineBug, Worker
 from tacita.node.transport import OPTIONS, Transport
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.channel import Channel
-from tacita.protocols.faults import Absent, CallerMistake, LocalFault, MachineFault, ProtocolFault, TacitaError
+from tacita.protocols.faults import Absent, CallerMistake, MachineFault, ProtocolFault, TacitaError
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES, complete_terms
@@ -41,18 +40,22 @@ log = logging.getLogger("tacita.node")
 EARLY_BYTES, EARLY_ENGINE_BYTES = 8 << 20, 64 << 20
 """Bytes per peer that may wait for a session, or for its computation, that this node has not reached yet."""
 CONNECT_SECONDS = 20.0
+PROBE_SECONDS = 2.0
 CERTIFICATE_PART = 1 << 19
 
 
 class Node:
     """A node from its data folder; `start` listens, `stop` ends everything it started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self.loaded = Loaded.read(folder)
         self.name = self.loaded.identity.name
         self.journal = Journal(folder / "journal.sqlite")
         self._check_keys()
-        self.transport = Transport(self.loaded, self._on_message, self._on_engine, self._on_loss)
+        self.transport = Transport(
+            self.loaded, self._on_message, self._on_engine, self._on_loss, lambda *probe: self.probes.receive(*probe)
+        )
+        self.probes = Probes(self.transport.send_probe, self._about, clock)
         self._channels: dict[bytes, Channel] = {}
         self._engines: dict[bytes, Worker] = {}
         self._cost: dict[str, dict[str, float]] = {}
@@ -61,33 +64,18 @@ class Node:
         self._spare: Worker | None = None
         self._sessions = 0
         self._running: set[str] = set()
+        self._making: Making | None = None
         self._server: grpc.aio.Server | None = None
         self._operator = fingerprint(self.loaded.tls.operator.certificate)
 
     def _check_keys(self) -> None:
-        roster, identity = self.loaded.roster, self.loaded.identity
-        address(roster, self.name)
-        mine = roster.nodes[roster.index(self.name)]
-        if (mine.identity, mine.sealing) != (identity.signing.public, identity.sealing.public):
-            raise LocalFault("the roster lists other keys for this node; restore the folder's files from one backup")
+        roster = self.loaded.roster
+        check_own_keys(roster, self.loaded.identity)
         if self.loaded.held is not None:
-            self._check_key(*self.loaded.held)
+            check_held(roster, self.name, *self.loaded.held)
         if self.journal.recall("roster", roster.digest) is None:
             roster.check_possession()
             self.journal.remember("roster", roster.digest, b"possession checked")
-
-    def _check_key(self, key: ThresholdKey, share: KeyShare) -> None:
-        if key.provenance != DEALERLESS:
-            raise LocalFault(f"this node's key was dealt: whoever did that could read every bid; {MAKE_A_KEY}")
-        if share.index != self.loaded.roster.index(self.name) + 1:
-            raise LocalFault("this node's key share belongs to another place in the roster; restore the right file")
-        try:
-            check_key(key)
-            check_share(key, share)
-        except InvalidKey as error:
-            raise LocalFault(f"this node's key cannot be used: {error}") from None
-        if key.encryption.bits not in ALLOWED_MODULUS_BITS:
-            raise LocalFault(f"this node's key has {key.encryption.bits} bits; keys of 2048 or 3072 bits are accepted")
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -204,22 +192,24 @@ class Node:
             raise CallerMistake(f"{self.name} is busy with {min(self._running)}; wait until that has ended")
         check_name(request.name, "ceremony name")
         self._running.add("a key ceremony")
+        self._making = making = Making(tacita_pb2.KeyRequest.Kind.Name(request.kind).lower(), report)
         work = KeyWork(self.loaded, self.transport, self.journal, self._channels, self._early)
         try:
             if request.kind == tacita_pb2.KeyRequest.RESHARE:
                 # The new files are put in place when all nodes are done; this process never uses them.
-                return (await work.reshare(report))[0]
+                return (await work.reshare(making.note))[0]
             if request.kind == tacita_pb2.KeyRequest.REFRESH:
-                certificate, share = await work.refresh(report)
+                certificate, share = await work.refresh(making.note)
             else:
-                certificate, share = await work.ceremony(request.name, request.bits, report)
+                certificate, share = await work.ceremony(request.name, request.bits, making.note)
         except ProtocolFault as fault:
             work.keep_evidence(fault)
             raise
         finally:
             self._running.discard("a key ceremony")
-        self._check_key(certificate.key, share)
-        self.loaded = replace(self.loaded, held=(certificate.key, share))
+            self._making = None
+        check_held(self.loaded.roster, self.name, certificate.key, share)
+        self.loaded = replace(self.loaded, held=(certificate.key, share), key_id=certificate.identifier)
         return certificate
 
     def _inbox(self, session: str) -> tuple[Terms, list[Hosted]]:
@@ -284,24 +274,33 @@ class Node:
             return fingerprint(pem) == self._operator
         return False
 
-    def status(self) -> tacita_pb2.StatusReply:
-        """For `tacita node status`."""
-        roster = self.loaded.roster
-        peers = [
-            tacita_pb2.PeerStatus(
-                name=name, address=roster.nodes[roster.index(name)].address, connected=link.queue is not None
-            )
-            for name, link in self.transport.links.items()
-        ]
+    def _about(self) -> tacita_pb2.Probe:
+        """What peers may know of this node."""
+        epoch = self.loaded.key.epoch if self.loaded.held else 0
+        return tacita_pb2.Probe(version=VERSION, key=self.loaded.key_id, epoch=epoch)
+
+    async def status(self, probe: bool) -> tacita_pb2.StatusReply:
+        """For `tacita node status` and `tacita doctor`."""
+        answers = await self.probes.ask(self.transport.links, PROBE_SECONDS) if probe else {}
+        held, about = self.loaded.held, self._about()
         return tacita_pb2.StatusReply(
             name=self.name,
             version=VERSION,
-            peers=peers,
-            provenance=self.loaded.key.provenance if self.loaded.held else "",
-            key_bits=self.loaded.key.encryption.bits if self.loaded.held else 0,
+            peers=[self._peer(name, answers.get(name)) for name in self.transport.links],
+            provenance=held[0].provenance if held else "",
+            key_bits=held[0].encryption.bits if held else 0,
             sessions=self._sessions,
             process=os.getpid(),
+            key=about.key,
+            epoch=about.epoch,
+            making=self._making.progress() if self._making else None,
         )
+
+    def _peer(self, name: str, answer: Answer | None) -> tacita_pb2.PeerStatus:
+        roster, connected = self.loaded.roster, self.transport.links[name].queue is not None
+        where = roster.nodes[roster.index(name)].address
+        answered = {"answered": True, **vars(answer)} if answer else {}
+        return tacita_pb2.PeerStatus(name=name, address=where, connected=connected, **answered)
 
     def save_report(self, error: BaseException) -> Path:
         """Keep what our bug did: places without values, because an exception's text could quote a secret."""
@@ -346,7 +345,7 @@ class _ControlService(tacita_pb2_grpc.ControlServicer):
 
     async def Status(self, request: Any, context: Any) -> tacita_pb2.StatusReply:
         await self._authorise(context)
-        return self._node.status()
+        return await self._node.status(request.probe)
 
     async def Run(self, request: Any, context: Any) -> AsyncIterator[tacita_pb2.RunEvent]:
         await self._authorise(context)

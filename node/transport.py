@@ -93,8 +93,10 @@ class Transport:
         on_message: Callable[[str, bytes], None],
         on_engine: Callable[[str, bytes, bytes], Awaitable[None]],
         on_loss: Callable[[str], None],
+        on_probe: Callable[[str, tacita_pb2.Probe], None] = lambda *_: None,
     ) -> None:
         self._loaded, self._on_message, self._on_engine, self._on_loss = loaded, on_message, on_engine, on_loss
+        self._on_probe = on_probe
         self.me = loaded.identity.name
         self.refusals = Refusals()
         names = loaded.roster.names
@@ -117,6 +119,10 @@ class Transport:
         for start in range(0, len(data), MAX_DATA):
             part = tacita_pb2.EngineData(session=session, data=data[start : start + MAX_DATA])
             link.send(Frame(engine=part))
+
+    def send_probe(self, receiver: str, probe: tacita_pb2.Probe) -> None:
+        """A question or an answer; see node/probes.py."""
+        self.links[receiver].send(Frame(probe=probe))
 
     # ---- connections ------------------------------------------------------------------------------------------
 
@@ -205,6 +211,9 @@ class Transport:
                 if not budget.take():
                     self.refusals.note(name, "too many frames per second")
                     return
+                if frame.WhichOneof("body") == "probe":
+                    self._on_probe(name, frame.probe)
+                    continue
                 if frame.WhichOneof("body") == "engine":
                     # The engine's pace is the peer's: while it does not read, neither do we.
                     await self._on_engine(name, frame.engine.session, frame.engine.data)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tacita/proto/tacita.proto\x12\x06tacita\"U\n\x05\x46rame\x12\x1e\n\x05piece\x18\x01 \x01(\x0b\x32\r.tacita.PieceH\x00\x12$\n\x06\x65ngine\x18\x02 \x01(\x0b\x32\x12.tacita.EngineDataH\x00\x42\x06\n\x04\x62ody\"#\n\x05Piece\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"+\n\nEngineData\x12\x0f\n\x07session\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\x0f\n\rStatusRequest\"\x98\x01\n\x0bStatusReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12!\n\x05peers\x18\x03 \x03(\x0b\x32\x12.tacita.PeerStatus\x12\x12\n\nprovenance\x18\x04 \x01(\t\x12\x10\n\x08key_bits\x18\x05 \x01(\r\x12\x10\n\x08sessions\x18\x06 \x01(\r\x12\x0f\n\x07process\x18\x07 \x01(\r\">\n\nPeerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\tconnected\x18\x03 \x01(\x08\"\x1d\n\nRunRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x7f\n\nKeyRequest\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.tacita.KeyRequest.Kind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x62its\x18\x03 \x01(\r\".\n\x04Kind\x12\x0c\n\x08\x43\x45REMONY\x10\x00\x12\x0b\n\x07REFRESH\x10\x01\x12\x0b\n\x07RESHARE\x10\x02\"\x94\x01\n\x08RunEvent\x12$\n\x08progress\x18\x01 \x01(\x0b\x32\x10.tacita.ProgressH\x00\x12\x1a\n\x10\x63\x65rtificate_part\x18\x02 \x01(\x0cH\x00\x12\x1c\n\x04\x64one\x18\x03 \x01(\x0b\x32\x0c.tacita.DoneH\x00\x12 \n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x0e.tacita.FailedH\x00\x42\x06\n\x04\x62ody\"G\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\"\'\n\x04\x44one\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\":\n\x06\x46\x61iled\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\texit_code\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t23\n\x04Peer\x12+\n\x07\x43onnect\x12\r.tacita.Frame\x1a\r.tacita.Frame(\x01\x30\x01\x32\xa1\x01\n\x07\x43ontrol\x12\x34\n\x06Status\x12\x15.tacita.StatusRequest\x1a\x13.tacita.StatusReply\x12-\n\x03Run\x12\x12.tacita.RunRequest\x1a\x10.tacita.RunEvent0\x01\x12\x31\n\x07MakeKey\x12\x12.tacita.KeyRequest\x1a\x10.tacita.RunEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tacita/proto/tacita.proto\x12\x06tacita\"u\n\x05\x46rame\x12\x1e\n\x05piece\x18\x01 \x01(\x0b\x32\r.tacita.PieceH\x00\x12$\n\x06\x65ngine\x18\x02 \x01(\x0b\x32\x12.tacita.EngineDataH\x00\x12\x1e\n\x05probe\x18\x03 \x01(\x0b\x32\r.tacita.ProbeH\x00\x42\x06\n\x04\x62ody\"#\n\x05Piece\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"+\n\nEngineData\x12\x0f\n\x07session\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"c\n\x05Probe\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\x08\x12\r\n\x05\x63lock\x18\x03 \x01(\x01\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0b\n\x03key\x18\x05 \x01(\x0c\x12\r\n\x05\x65poch\x18\x06 \x01(\r\"\x1e\n\rStatusRequest\x12\r\n\x05probe\x18\x01 \x01(\x08\"\xd9\x01\n\x0bStatusReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12!\n\x05peers\x18\x03 \x03(\x0b\x32\x12.tacita.PeerStatus\x12\x12\n\nprovenance\x18\x04 \x01(\t\x12\x10\n\x08key_bits\x18\x05 \x01(\r\x12\x10\n\x08sessions\x18\x06 \x01(\r\x12\x0f\n\x07process\x18\x07 \x01(\r\x12\x0b\n\x03key\x18\x08 \x01(\x0c\x12\r\n\x05\x65poch\x18\t \x01(\r\x12#\n\x06making\x18\n \x01(\x0b\x32\x13.tacita.KeyProgress\"\x99\x01\n\x0bKeyProgress\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x01(\r\x12\x11\n\tsurvivors\x18\x04 \x01(\r\x12\x1b\n\x13\x65xpected_candidates\x18\x05 \x01(\r\x12\x0f\n\x07seconds\x18\x06 \x01(\x01\x12\x18\n\x10\x65xpected_seconds\x18\x07 \x01(\x01\"\xa6\x01\n\nPeerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12\x10\n\x08\x61nswered\x18\x04 \x01(\x08\x12\x12\n\nround_trip\x18\x05 \x01(\x01\x12\x13\n\x0b\x63lock_ahead\x18\x06 \x01(\x01\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x0b\n\x03key\x18\x08 \x01(\x0c\x12\r\n\x05\x65poch\x18\t \x01(\r\"\x1d\n\nRunRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x7f\n\nKeyRequest\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.tacita.KeyRequest.Kind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x62its\x18\x03 \x01(\r\".\n\x04Kind\x12\x0c\n\x08\x43\x45REMONY\x10\x00\x12\x0b\n\x07REFRESH\x10\x01\x12\x0b\n\x07RESHARE\x10\x02\"\x94\x01\n\x08RunEvent\x12$\n\x08progress\x18\x01 \x01(\x0b\x32\x10.tacita.ProgressH\x00\x12\x1a\n\x10\x63\x65rtificate_part\x18\x02 \x01(\x0cH\x00\x12\x1c\n\x04\x64one\x18\x03 \x01(\x0b\x32\x0c.tacita.DoneH\x00\x12 \n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x0e.tacita.FailedH\x00\x42\x06\n\x04\x62ody\"G\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\"\'\n\x04\x44one\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\":\n\x06\x46\x61iled\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\texit_code\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t23\n\x04Peer\x12+\n\x07\x43onnect\x12\r.tacita.Frame\x1a\r.tacita.Frame(\x01\x30\x01\x32\xa1\x01\n\x07\x43ontrol\x12\x34\n\x06Status\x12\x15.tacita.StatusRequest\x1a\x13.tacita.StatusReply\x12-\n\x03Run\x12\x12.tacita.RunRequest\x1a\x10.tacita.RunEvent0\x01\x12\x31\n\x07MakeKey\x12\x12.tacita.KeyRequest\x1a\x10.tacita.RunEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,33 +32,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tacita.proto.tacita_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FRAME']._serialized_start=37
-  _globals['_FRAME']._serialized_end=122
-  _globals['_PIECE']._serialized_start=124
-  _globals['_PIECE']._serialized_end=159
-  _globals['_ENGINEDATA']._serialized_start=161
-  _globals['_ENGINEDATA']._serialized_end=204
-  _globals['_STATUSREQUEST']._serialized_start=206
-  _globals['_STATUSREQUEST']._serialized_end=221
-  _globals['_STATUSREPLY']._serialized_start=224
-  _globals['_STATUSREPLY']._serialized_end=376
-  _globals['_PEERSTATUS']._serialized_start=378
-  _globals['_PEERSTATUS']._serialized_end=440
-  _globals['_RUNREQUEST']._serialized_start=442
-  _globals['_RUNREQUEST']._serialized_end=471
-  _globals['_KEYREQUEST']._serialized_start=473
-  _globals['_KEYREQUEST']._serialized_end=600
-  _globals['_KEYREQUEST_KIND']._serialized_start=554
-  _globals['_KEYREQUEST_KIND']._serialized_end=600
-  _globals['_RUNEVENT']._serialized_start=603
-  _globals['_RUNEVENT']._serialized_end=751
-  _globals['_PROGRESS']._serialized_start=753
-  _globals['_PROGRESS']._serialized_end=824
-  _globals['_DONE']._serialized_start=826
-  _globals['_DONE']._serialized_end=865
-  _globals['_FAILED']._serialized_start=867
-  _globals['_FAILED']._serialized_end=925
-  _globals['_PEER']._serialized_start=927
-  _globals['_PEER']._serialized_end=978
-  _globals['_CONTROL']._serialized_start=981
-  _globals['_CONTROL']._serialized_end=1142
+  _globals['_FRAME']._serialized_end=154
+  _globals['_PIECE']._serialized_start=156
+  _globals['_PIECE']._serialized_end=191
+  _globals['_ENGINEDATA']._serialized_start=193
+  _globals['_ENGINEDATA']._serialized_end=236
+  _globals['_PROBE']._serialized_start=238
+  _globals['_PROBE']._serialized_end=337
+  _globals['_STATUSREQUEST']._serialized_start=339
+  _globals['_STATUSREQUEST']._serialized_end=369
+  _globals['_STATUSREPLY']._serialized_start=372
+  _globals['_STATUSREPLY']._serialized_end=589
+  _globals['_KEYPROGRESS']._serialized_start=592
+  _globals['_KEYPROGRESS']._serialized_end=745
+  _globals['_PEERSTATUS']._serialized_start=748
+  _globals['_PEERSTATUS']._serialized_end=914
+  _globals['_RUNREQUEST']._serialized_start=916
+  _globals['_RUNREQUEST']._serialized_end=945
+  _globals['_KEYREQUEST']._serialized_start=947
+  _globals['_KEYREQUEST']._serialized_end=1074
+  _globals['_KEYREQUEST_KIND']._serialized_start=1028
+  _globals['_KEYREQUEST_KIND']._serialized_end=1074
+  _globals['_RUNEVENT']._serialized_start=1077
+  _globals['_RUNEVENT']._serialized_end=1225
+  _globals['_PROGRESS']._serialized_start=1227
+  _globals['_PROGRESS']._serialized_end=1298
+  _globals['_DONE']._serialized_start=1300
+  _globals['_DONE']._serialized_end=1339
+  _globals['_FAILED']._serialized_start=1341
+  _globals['_FAILED']._serialized_end=1399
+  _globals['_PEER']._serialized_start=1401
+  _globals['_PEER']._serialized_end=1452
+  _globals['_CONTROL']._serialized_start=1455
+  _globals['_CONTROL']._serialized_end=1616
 # @@protoc_insertion_point(module_scope)

@@ -27,21 +27,25 @@ class Frame(_message.Message):
 
     PIECE_FIELD_NUMBER: _builtins.int
     ENGINE_FIELD_NUMBER: _builtins.int
+    PROBE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def piece(self) -> Global___Piece: ...
     @_builtins.property
     def engine(self) -> Global___EngineData: ...
+    @_builtins.property
+    def probe(self) -> Global___Probe: ...
     def __init__(
         self,
         *,
         piece: Global___Piece | None = ...,
         engine: Global___EngineData | None = ...,
+        probe: Global___Probe | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "engine", b"engine", "piece", b"piece"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "engine", b"engine", "piece", b"piece", "probe", b"probe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "engine", b"engine", "piece", b"piece"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "engine", b"engine", "piece", b"piece", "probe", b"probe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["piece", "engine"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["piece", "engine", "probe"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -96,15 +100,58 @@ class EngineData(_message.Message):
 Global___EngineData: _TypeAlias = EngineData  # noqa: Y015
 
 @_typing.final
-class StatusRequest(_message.Message):
+class Probe(_message.Message):
+    """A question of one node and, with the same number, the other's answer: over the very stream that sessions use."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    NUMBER_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    answer: _builtins.bool
+    clock: _builtins.float
+    """Only in answers: seconds since 1970, the version, and the identifier and epoch of the key in use."""
+    version: _builtins.str
+    key: _builtins.bytes
+    epoch: _builtins.int
     def __init__(
         self,
+        *,
+        number: _builtins.int = ...,
+        answer: _builtins.bool = ...,
+        clock: _builtins.float = ...,
+        version: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "clock", b"clock", "epoch", b"epoch", "key", b"key", "number", b"number", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Probe: _TypeAlias = Probe  # noqa: Y015
+
+@_typing.final
+class StatusRequest(_message.Message):
+    """With `probe` the node asks its peers first; that takes up to some seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBE_FIELD_NUMBER: _builtins.int
+    probe: _builtins.bool
+    def __init__(
+        self,
+        *,
+        probe: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probe", b"probe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -121,14 +168,24 @@ class StatusReply(_message.Message):
     KEY_BITS_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
     PROCESS_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    MAKING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     provenance: _builtins.str
     key_bits: _builtins.int
     sessions: _builtins.int
     process: _builtins.int
+    key: _builtins.bytes
+    """Identifier and epoch of the key in use."""
+    epoch: _builtins.int
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]: ...
+    @_builtins.property
+    def making(self) -> Global___KeyProgress:
+        """Present while the node makes, refreshes or hands on a key."""
+
     def __init__(
         self,
         *,
@@ -139,14 +196,56 @@ class StatusReply(_message.Message):
         key_bits: _builtins.int = ...,
         sessions: _builtins.int = ...,
         process: _builtins.int = ...,
+        key: _builtins.bytes = ...,
+        epoch: _builtins.int = ...,
+        making: Global___KeyProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["making", b"making"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_bits", b"key_bits", "name", b"name", "peers", b"peers", "process", b"process", "provenance", b"provenance", "sessions", b"sessions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "key", b"key", "key_bits", b"key_bits", "making", b"making", "name", b"name", "peers", b"peers", "process", b"process", "provenance", b"provenance", "sessions", b"sessions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusReply: _TypeAlias = StatusReply  # noqa: Y015
+
+@_typing.final
+class KeyProgress(_message.Message):
+    """The search has no memory: what is to be expected of it is the same at any time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    SURVIVORS_FIELD_NUMBER: _builtins.int
+    EXPECTED_CANDIDATES_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    EXPECTED_SECONDS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    stage: _builtins.str
+    candidates: _builtins.int
+    survivors: _builtins.int
+    expected_candidates: _builtins.int
+    seconds: _builtins.float
+    expected_seconds: _builtins.float
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        candidates: _builtins.int = ...,
+        survivors: _builtins.int = ...,
+        expected_candidates: _builtins.int = ...,
+        seconds: _builtins.float = ...,
+        expected_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "expected_candidates", b"expected_candidates", "expected_seconds", b"expected_seconds", "kind", b"kind", "seconds", b"seconds", "stage", b"stage", "survivors", b"survivors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyProgress: _TypeAlias = KeyProgress  # noqa: Y015
 
 @_typing.final
 class PeerStatus(_message.Message):
@@ -155,19 +254,38 @@ class PeerStatus(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     CONNECTED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    ROUND_TRIP_FIELD_NUMBER: _builtins.int
+    CLOCK_AHEAD_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     address: _builtins.str
     connected: _builtins.bool
+    answered: _builtins.bool
+    """What it answered to a probe, if it did; seconds."""
+    round_trip: _builtins.float
+    clock_ahead: _builtins.float
+    version: _builtins.str
+    key: _builtins.bytes
+    epoch: _builtins.int
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         address: _builtins.str = ...,
         connected: _builtins.bool = ...,
+        answered: _builtins.bool = ...,
+        round_trip: _builtins.float = ...,
+        clock_ahead: _builtins.float = ...,
+        version: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "connected", b"connected", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answered", b"answered", "clock_ahead", b"clock_ahead", "connected", b"connected", "epoch", b"epoch", "key", b"key", "name", b"name", "round_trip", b"round_trip", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,7 +64,26 @@ class CeremonyProgress:
         if progress.stage != "candidates" or not progress.step:
             return STAGES.get(progress.stage, progress.stage)
         rate = (progress.seconds - (self._begun or 0.0)) / progress.step
-        return (
-            f"{progress.step} candidates tried, {self._survivors} tested, "
-            f"about {progress.steps * rate:.0f} s left ({progress.steps} candidates expected)"
-        )
+        return candidates_sentence(progress.step, self._survivors, progress.steps, progress.steps * rate)
+
+
+def candidates_sentence(candidates: int, survivors: int, expected: int, seconds: float) -> str:
+    """How far the search is."""
+    tried = f"{candidates} candidates tried, {survivors} tested"
+    return f"{tried}, about {seconds:.0f} s left ({expected} candidates expected)"
+
+
+def progress_sentence(
+    kind: str,
+    stage: str,
+    candidates: int,
+    survivors: int,
+    expected_candidates: int,
+    seconds: float,
+    expected_seconds: float,
+) -> str:
+    """What a node that is asked says about its work with a key."""
+    now = STAGES.get(stage, stage)
+    if stage == "candidates":
+        now = candidates_sentence(candidates, survivors, expected_candidates, expected_seconds)
+    return f"{kind} for {seconds:.0f} s: {now}"

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keygen": ("tacita.cli.keygen", "keygen"),
     "key": ("tacita.cli.keygen", "app"),
     "node": ("tacita.cli.node", "app"),
+    "doctor": ("tacita.cli.doctor", "doctor"),
 }
 """Name → module and function (or group of commands)."""
 SETTINGS: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}

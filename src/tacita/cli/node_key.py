@@ -3,15 +3,18 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tacita.cli.ceremony_display import CeremonyProgress
+from tacita.cli.ceremony_display import CeremonyProgress, progress_sentence
 from tacita.cli.keygen import describe
 from tacita.cli.options import Format
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.keygen.certificate import KeyCertificate
+
+if TYPE_CHECKING:
+    from tacita.node.config import Folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="This node's part in the cluster's key.")
 
@@ -42,16 +45,37 @@ def refresh(data: Data, format: Format = "text") -> None:
 
 @app.command()
 def status(data: Data, format: Format = "text") -> None:
-    """Check this node's key file and say what it holds."""
+    """Say how far a running ceremony has come, or check this node's key file and say what it holds.
+
+    Exit code 0 only if the node holds a key and makes none.
+    """
     from tacita.node.config import Folder
 
     folder = Folder(data)
     name = folder.identity().name
+    making = asyncio.run(_making(folder))
+    if making is not None:
+        typer.echo(json.dumps({"making": making}) if format == "json" else f"{name}: {progress_sentence(**making)}")
+        raise typer.Exit(CallerMistake.exit_code)
     certificate = folder.certificate() if folder.has_key() else None
     if certificate is None:
         raise CallerMistake(f"{name} holds no key of a ceremony; run tacita node key join --data {data}")
     folder.share()
     describe(format, certificate, f"{name} holds a certified key, and its share opens")
+
+
+async def _making(folder: "Folder") -> dict[str, Any] | None:
+    """What the node is doing with a key right now, if it runs."""
+    from tacita.node.client import Operator
+
+    operator = Operator(folder)
+    try:
+        reply = await operator.status()
+    finally:
+        await operator.close()
+    if reply is None or not reply.HasField("making"):
+        return None
+    return {field.name: getattr(reply.making, field.name) for field in reply.making.DESCRIPTOR.fields}
 
 
 def _take_part(data: Path, name: str, bits: int, renew: bool, format: str) -> None:
