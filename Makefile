@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow ceremonies adversary-keygen lint types imports proto proto-check vectors bench lock clean
+.PHONY: demo test test-slow ceremonies adversary-keygen lint types imports proto proto-check vectors bench bench-keygen \
+  lock clean
 
 demo: $(VENV)/demo.done
 	$(BIN)/tacita demo --out $(OUT)
@@ -52,8 +53,13 @@ proto-check: $(VENV)/dev.done
 vectors: $(VENV)/dev.done
 	$(BIN)/python -m tests.vectors.generate
 
-bench: $(VENV)/dev.done $(VENV)/bench.done
-	$(BIN)/tacita bench --peers $(VENV)/bench/bin/python --checkout . --out out/bench
+bench: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/bench-keygen.done
+	$(BIN)/tacita bench --peers $(VENV)/bench/bin/python --keygen-peer $(VENV)/bench-keygen/bin/python \
+	  --checkout . --out out/bench
+
+# The key ceremonies alone.
+bench-keygen: $(VENV)/dev.done $(VENV)/bench-keygen.done
+	$(BIN)/tacita bench --only keygen --keygen-peer $(VENV)/bench-keygen/bin/python --out out/bench-keygen
 
 # Pin every dependency by hash; needs uv.
 lock:
@@ -61,8 +67,9 @@ lock:
 	  --no-annotate -o requirements/lock.txt
 	uv pip compile -q pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate -o requirements/dev.txt
-	uv pip compile -q requirements/bench.in --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate -o requirements/bench.txt
+	for peers in bench bench-keygen; do \
+	  uv pip compile -q requirements/$$peers.in --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate -o requirements/$$peers.txt || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -79,9 +86,9 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/demo.done
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
-$(VENV)/bench.done: requirements/bench.txt | $(VENV)/bin/python
-	$(PYTHON) -m venv $(VENV)/bench
-	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+$(VENV)/bench.done $(VENV)/bench-keygen.done: $(VENV)/%.done: requirements/%.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/$*
+	$(VENV)/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
 	touch $@
 
 clean:

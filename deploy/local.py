@@ -105,22 +105,28 @@ async def refresh_key(manifest: Manifest, report: "Report") -> KeyCertificate:
 async def with_keys(manifest: Manifest, request: tacita_pb2.KeyRequest, report: "Report") -> KeyCertificate:
     """All nodes of a cluster do the same with their key; raises the most telling failure."""
     async with LocalCluster(manifest) as cluster:
-        tasks = [asyncio.ensure_future(operator.make_key(request, report)) for operator in cluster.operators]
-        pending = set(tasks)
-        while pending and not any(isinstance(t.result(), NodeFailure) for t in tasks if t.done()):
-            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        if pending:
-            # A node gave up or is gone; the others would wait for it for minutes. What they know is worth a moment.
-            await asyncio.wait(pending, timeout=LAST_WORD_SECONDS)
-            for task in pending:
-                task.cancel()
+        return await keys_in(cluster, request, report)
+
+
+async def keys_in(cluster: "LocalCluster", request: tacita_pb2.KeyRequest, report: "Report") -> KeyCertificate:
+    """The same in a cluster that runs."""
+    tasks = [asyncio.ensure_future(operator.make_key(request, report)) for operator in cluster.operators]
+    pending = set(tasks)
+    while pending and not any(isinstance(t.result(), NodeFailure) for t in tasks if t.done()):
+        _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    if pending:
+        # A node gave up or is gone; the others would wait for it for minutes. What they know is worth a moment.
+        await asyncio.wait(pending, timeout=LAST_WORD_SECONDS)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
     results = [task.result() for task in tasks if task.done() and not task.cancelled()]
     failures = [r for r in results if isinstance(r, NodeFailure)]
     if failures:
         raise most_telling(failures)
     outcomes = {r.outcome for r in results if isinstance(r, Finished)}
     if len(outcomes) != 1:
-        names = tuple(node.name for node in manifest.nodes)
+        names = tuple(node.name for node in cluster.manifest.nodes)
         raise SuspectFault(names, "the nodes report different keys; use none of them")
     return KeyCertificate.read(json.loads(outcomes.pop()))
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+PARTS = ("encryption", "ranges", "keygen", "sessions", "demo")
+"""What the benchmark measures."""
 Note = Callable[[str], None]
 """Says one sentence of progress."""
 

@@ -20,12 +20,18 @@ def goals(result: Mapping[str, Any]) -> list[Goal]:
     small, large, long = (sessions.get(name) for name in ("(3, 1)", "(12, 8)", "(3, 24)"))
     cost = long["iteration_cost"] if long else {}
     megabytes = (cost["online_bytes"] + cost["offline_bytes"]) / 1e6 if cost else None
+    keygen = result.get("keygen")
+    made = keygen["nodes"] if keygen and keygen["bits"] == 2048 else {}
+    three, five = made.get("3"), made.get("5")
     memory = [s["memory_mib"] for s in sessions.values() if s["memory_mib"]]
     rest = [abs(s["unaccounted"]) for s in sessions.values()]
     return [
         Goal("encryption, 2048 bits, beside phe", 10.0, ratios.get("phe"), "times faster", at_least=True),
         Goal("range proof, 24 × 64 bits, prove", 60.0, times.get("prove"), "ms"),
         Goal("range proof, 24 × 64 bits, verify", 60.0, times.get("verify"), "ms"),
+        Goal("key ceremony, 3 nodes, median", 15.0, three and three["median"], "s"),
+        Goal("key ceremony, 5 nodes, median", 40.0, five and five["median"], "s"),
+        Goal("key ceremony, 3 nodes, a candidate", 4.0, three and three["wall_milliseconds_per_candidate"], "ms wall"),
         Goal("session (3, 1), 20 iterations", 5.0, small and small["slowest_total"], "s"),
         Goal("session (12, 8), Clarke payments", 45.0, large and large["slowest_total"], "s"),
         Goal("session (3, 24)", 20.0, long and long["slowest_total"], "s"),
@@ -55,6 +61,8 @@ def sheets(result: Mapping[str, Any]) -> list[Sheet]:
         found.append(_encryption(result["encryption"]))
     if result.get("ranges"):
         found.append(_ranges(result["ranges"]))
+    if result.get("keygen"):
+        found += _keygen(result["keygen"])
     if result.get("sessions"):
         found += [_sessions(result["sessions"]), _costs(result["sessions"]), _stages(result["sessions"])]
     return [*found, _goals(result["goals"])]
@@ -80,6 +88,32 @@ def _ranges(figures: Mapping[str, Any]) -> Sheet:
         for name in figures["milliseconds"]
     )
     return Sheet(title, ("step", "median CPU ms", "slowest"), rows)
+
+
+def _keygen(figures: Mapping[str, Any]) -> list[Sheet]:
+    rows, whole = [], []
+    for nodes, row in figures["nodes"].items():
+        rows.append((f"tacita, {nodes} nodes, {figures['bits']} bits", *_candidates(row)))
+        counts = (str(row["ceremonies"]), f"{row['min']:.1f}", f"{row['median']:.1f}", f"{row['max']:.1f}")
+        whole.append((f"{nodes} nodes", *counts, f"{row['expected_seconds']:.1f}"))
+    if figures["peer"]:
+        peer = figures["peer"]
+        rows.append((f"tno {peer['version']}, {peer['parties']} parties, {peer['bits']} bits", *_candidates(peer)))
+    header = ("search", "wall ms", "CPU ms a party", "timed", "expected", "expected wall s a key")
+    return [
+        Sheet("Key ceremony, one candidate", header, tuple(rows)),
+        Sheet(
+            f"Whole ceremonies, {figures['bits']} bits, seconds",
+            ("ceremony", "runs", "min", "median", "max", "expected"),
+            tuple(whole),
+        ),
+    ]
+
+
+def _candidates(row: Mapping[str, Any]) -> tuple[str, ...]:
+    each = (row["wall_milliseconds_per_candidate"], row["cpu_milliseconds_per_candidate_and_party"])
+    counts = (str(row["candidates"]), str(row["expected_candidates"]), f"{row['expected_seconds']:.0f}")
+    return (*(f"{x:.2f}" for x in each), *counts)
 
 
 def _sessions(sessions: Mapping[str, Any]) -> Sheet:

@@ -12,7 +12,7 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.threshold import deal
-from tacita.deploy.bench import encryption, instances, processes, report, stock
+from tacita.deploy.bench import ceremonies, encryption, instances, processes, report, stock
 from tacita.deploy.bench.measure import Goal, interleaved, ratio
 from tacita.protocols.admm.plain import solve_plain
 from tacita.protocols.faults import VerificationFailed
@@ -21,6 +21,7 @@ from tacita.protocols.policies.registry import POLICIES, complete_with_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".venv" / "bench" / "bin" / "python"
+KEYGEN_PEER = ROOT / ".venv" / "bench-keygen" / "bin" / "python"
 needs_peers = pytest.mark.skipif(not PEERS.exists(), reason="make .venv/bench.done makes the peers' environment")
 
 
@@ -47,11 +48,16 @@ def test_the_stages_of_a_session_add_up_to_its_total_within_five_percent(quick: 
 
 @pytest.mark.cluster
 def test_every_figure_of_a_quick_run_is_there_and_positive(quick: dict[str, Any]) -> None:
-    parts = {"encryption", "ranges", "sessions", "demo"}
+    parts = {"encryption", "ranges", "keygen", "sessions", "demo"}
     assert set(quick) == {"quick", "machine", "load", "other_programs_cores", "goals", *parts}
     assert quick["quick"] is True and quick["demo"] is None
     assert set(quick["encryption"]["operations"]) == {"encrypt", "add", "multiply"}
     assert all(row["milliseconds"]["tacita"] > 0 for row in quick["encryption"]["operations"].values())
+    (ceremony,) = quick["keygen"]["nodes"].values()
+    assert ceremony["ceremonies"] == 1 and ceremony["candidates"] > 0 == ceremony["runs"][0]["aborts"]
+    assert ceremony["cpu_milliseconds_per_candidate_and_party"] > 0
+    assert 0 < ceremony["min"] == ceremony["median"] == ceremony["max"]
+    assert quick["keygen"]["peer"] is None
     assert quick["ranges"]["values"] == 24 and min(quick["ranges"]["milliseconds"].values()) > 0
     (session,) = quick["sessions"].values()
     assert session["iterations"] == 20 and session["iteration_milliseconds"] > 0
@@ -66,6 +72,8 @@ def test_goals_say_what_was_measured_and_nothing_else(quick: dict[str, Any]) -> 
     assert goals["encryption, 2048 bits, beside phe"]["met"] is None
     assert goals["session (12, 8), Clarke payments"]["met"] is None
     assert goals["make demo, again"]["met"] is None
+    assert goals["key ceremony, 5 nodes, median"]["met"] is None
+    assert goals["key ceremony, 3 nodes, median"]["value"] == quick["keygen"]["nodes"]["3"]["median"]
     small = goals["session (3, 1), 20 iterations"]
     assert small["value"] == quick["sessions"]["(3, 1)"]["slowest_total"]
     assert goals["stages add up to the total"]["met"] is True
@@ -141,6 +149,33 @@ def test_the_problem_for_stock_mpyc_is_the_auction_itself() -> None:
         wrong = (optimum + 0.02).tolist()
         with pytest.raises(VerificationFailed, match="from floating point"):
             stock.check(problem, wrong, optimum.tolist())
+
+
+def test_time_per_candidate_is_over_all_ceremonies_and_whole_ones_are_a_distribution() -> None:
+    def run(seconds: float, candidates: int, wall: float, cpu: float) -> dict[str, Any]:
+        return {"seconds": seconds, "candidates": candidates, "search_wall": wall, "search_cpu": cpu}
+
+    figures = ceremonies.summary([run(3.0, 1000, 2.0, 3.0), run(11.0, 4000, 9.0, 12.0), run(5.0, 0, 4.0, 0.0)], 3, 2000)
+    assert (figures["min"], figures["median"], figures["max"], figures["candidates"]) == (3.0, 5.0, 11.0, 5000)
+    assert figures["wall_milliseconds_per_candidate"] == 3.0
+    assert figures["cpu_milliseconds_per_candidate_and_party"] == 1.0
+    assert figures["expected_seconds"] == 7.0
+
+
+def test_only_named_parts_are_measured_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tacita.cli", "bench", "--quick", "--out", str(tmp_path), "--only"]
+    done = subprocess.run([*command, "nothing"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "choose from encryption" in done.stderr
+    done = subprocess.run([*command, "ranges"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert "ranges" in result and not {"encryption", "keygen", "sessions"} & set(result)
+
+
+@pytest.mark.skipif(not KEYGEN_PEER.exists(), reason="make .venv/bench-keygen.done makes the peer's environment")
+def test_the_keygen_peer_tries_candidates() -> None:
+    figures = ceremonies.peer(KEYGEN_PEER, 1.0, lambda _: None)
+    assert figures["candidates"] >= 100 and figures["cpu_milliseconds_per_candidate_and_party"] > 0
 
 
 @needs_peers

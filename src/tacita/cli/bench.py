@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tacita.cli.options import Format
+from tacita.deploy.bench.measure import PARTS
 from tacita.protocols.faults import CallerMistake
 
 FILE_WIDTH = 120
@@ -20,25 +21,27 @@ FILE_WIDTH = 120
 def bench(
     out: Annotated[Path, typer.Option(help="folder for bench.json")] = Path("out/bench"),
     peers: Annotated[Path | None, typer.Option(help="python of the peers' environment (make bench makes it)")] = None,
+    keygen_peer: Annotated[Path | None, typer.Option(help="python of the keygen peer's environment")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"one of {', '.join(PARTS)}; may be repeated")] = None,
     checkout: Annotated[Path | None, typer.Option(help="checkout in a copy of which `make demo` is timed")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="one small round: shows that everything works")] = False,
     format: Format = "text",
 ) -> None:
-    """Time encryption, range proofs and whole sessions; write bench.json and print goals met and not met."""
+    """Time encryption, range proofs, key ceremonies and sessions; write bench.json and print goals met and not met."""
     from tacita.deploy.bench import report
     from tacita.deploy.bench.run import Scope, run
     from tacita.node import files
 
-    if peers is not None and not peers.exists():
-        if not quick:
-            raise CallerMistake(f"there is no python at {peers}; make the peers' environment with make bench")
-        peers = None
+    parts = tuple(only or PARTS)
+    for part in parts:
+        if part not in PARTS:
+            raise CallerMistake(f"--only {part} is no part of the benchmark; choose from {', '.join(PARTS)}")
+    peers, keygen_peer = (_python(path, quick) for path in (peers, keygen_peer))
 
     def note(sentence: str) -> None:
         sys.stderr.write(f"{sentence}\n")
 
-    # Not resolved: the link is what makes a python that of an environment.
-    result = run(Scope(quick, peers and peers.absolute(), checkout), note)
+    result = run(Scope(quick, peers, checkout, keygen_peer, parts), note)
     files.write_json(out / "bench.json", result)
     if format == "json":
         sys.stdout.write(json.dumps(result) + "\n")
@@ -60,3 +63,12 @@ def bench(
     if quick:
         console.print("quick: one round of everything small; these figures are no benchmark")
     console.print(f"files: {out}/bench.json", soft_wrap=True)
+
+
+def _python(path: Path | None, quick: bool) -> Path | None:
+    """An interpreter of the peers, not resolved: the link is what makes a python that of an environment."""
+    if path is not None and not path.exists():
+        if not quick:
+            raise CallerMistake(f"there is no python at {path}; make the peers' environments with make bench")
+        return None
+    return path and path.absolute()
