@@ -183,7 +183,8 @@ class LocalCluster:
             await asyncio.wait([waiting], timeout=0.1)
             if process is not None and process.poll() is not None and not waiting.done():
                 waiting.cancel()
-                said = (self.manifest.folder / "nodes" / operator.name / "console.log").read_text(errors="replace")
+                folder = next(node.folder for node in self.manifest.nodes if node.name == operator.name)
+                said = (folder / "console.log").read_text(errors="replace")
                 raise MachineFault(f"{operator.name} did not start: {said.strip()[-400:] or 'it said nothing'}")
         waiting.result()
 

@@ -6,13 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tacita.crypto.entropy import SystemEntropy
 from tacita.crypto.threshold import KeyShare
 from tacita.node import files
-from tacita.node.config import Loaded
+from tacita.node.config import Folder, Loaded
 from tacita.node.journal import Journal
-from tacita.node.keyfile import open_share, passphrase
+from tacita.node.keyfile import open_share, passphrase, seal_share
 from tacita.node.limits import Early
 from tacita.node.sealed import SealedJournal
 from tacita.node.transport import Transport
@@ -24,7 +25,7 @@ from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.keygen.memory import Memory
 from tacita.protocols.keygen.parameters import Parameters
 from tacita.protocols.keygen.refresh import refresh_key
-from tacita.protocols.keygen.renewal import Member, Renewed
+from tacita.protocols.keygen.renewal import Member, Renewed, pending_place, read_pending
 from tacita.protocols.keygen.reshare import reshare_key
 from tacita.protocols.party import Event
 from tacita.protocols.roster import Roster
@@ -37,6 +38,8 @@ TRIES = 4
 PAUSE_SECONDS = 1.0
 LIVE_CHANNELS = 4
 """A peer is at most one batch behind; the channels of earlier ones are closed."""
+NEW_KEY, NEW_SHARE = "new-key.json", "new-share.json"
+"""What a resharing leaves in the folder in which the nodes met, until the files are put in place."""
 Report = Callable[[Event], None]
 
 
@@ -168,8 +171,7 @@ class KeyWork:
         await self._peers_up()
         with self._channels() as open_channel:
             renewed = await reshare_key(member, old, share, open_channel)
-        if renewed.share is not None:
-            self._save(renewed.certificate, renewed.share)
+        keep_reshared(folder.path, renewed.certificate, renewed.share)
         return renewed.certificate, renewed.share
 
     def _keep(self, renewed: Renewed) -> None:
@@ -220,3 +222,37 @@ class KeyWork:
         finally:
             for label in labels:
                 self.channels.pop(label, None)
+
+
+def keep_reshared(path: Path, certificate: KeyCertificate, share: KeyShare | None) -> None:
+    """Store what a resharing made; the key comes last, so it tells that everything is there."""
+    if share is not None:
+        entropy = SystemEntropy()
+        tree = seal_share(certificate, share, passphrase(path, entropy), entropy)
+        files.write_json(path / NEW_SHARE, tree, files.PRIVATE)
+    files.write_json(path / NEW_KEY, certificate.tree())
+
+
+def complete_reshare(path: Path, certificate: KeyCertificate) -> None:
+    """Finish what was interrupted when this node had signed, with another node's complete certificate.
+
+    Raises CallerMistake if the certificate is of something else, or this node holds no share of it.
+    """
+    parent = KeyCertificate.read(files.read_json(path / "parent.json", "key file"))
+    receivers = Roster.read(files.read_json(path / "receivers.json", "roster"))
+    certificate.verify(receivers)
+    if certificate.origin.parent != parent.identifier:
+        raise CallerMistake("this key certificate is not of the handover that was interrupted; take the right key.json")
+    share = None
+    if Folder(path).identity().name in receivers.names:
+        journal = Journal(path / "journal.sqlite")
+        try:
+            entropy = SystemEntropy()
+            store = SealedJournal.open(journal, passphrase(path, entropy), entropy)
+            held = read_pending(store.recall("key/pending", pending_place(parent, receivers)))
+        finally:
+            journal.close()
+        if held is None or held[0].identifier != certificate.identifier:
+            raise LocalFault("this node holds no share of that key; let the others hand the key on once more")
+        share = held[1]
+    keep_reshared(path, certificate, share)

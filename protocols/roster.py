@@ -78,6 +78,11 @@ class Roster:
                 raise CallerMistake(f"the roster's BLS key of {node.name} has no valid proof of possession") from None
 
     @staticmethod
+    def read_node(tree: Any) -> Node:
+        """One node, as in enrolment.json; raises CallerMistake."""
+        return _node(tree)
+
+    @staticmethod
     def read(tree: Any) -> "Roster":
         """Parse and check shape, sizes and uniqueness; raises CallerMistake."""
         entries = tree.get("nodes") if isinstance(tree, Mapping) else None

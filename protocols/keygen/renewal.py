@@ -27,6 +27,7 @@ from tacita.protocols.faults import (
     ParamMismatch,
     ProtocolFault,
     SuspectFault,
+    TacitaError,
     VerificationFailed,
 )
 from tacita.protocols.keygen import dealing
@@ -71,13 +72,27 @@ class Member:
         return self.receivers.index(self.node) + 1 if self.node in self.receivers.names else None
 
 
+def pending_place(parent: KeyCertificate, receivers: Roster) -> bytes:
+    """Where a node's store keeps a renewal that is not complete."""
+    return digest("key-pending", ("parent", parent.identifier), ("to", receivers.digest))
+
+
+def read_pending(data: bytes | None) -> tuple[KeyCertificate, KeyShare | None] | None:
+    """What is kept there: the certificate without signatures, and this node's next share if it receives one."""
+    if data is None:
+        return None
+    tree = read_json(data)
+    share = KeyShare(tree["index"], int(tree["secret"], 16)) if tree["index"] else None
+    return KeyCertificate.read(tree["certificate"]), share
+
+
 class Renewal:
     """One node's channel and the steps that are the same in both protocols."""
 
     def __init__(self, member: Member, open_channel: OpenChannel) -> None:
         self.member, self.open_channel = member, open_channel
         self.channel: Channel | None = None
-        self._pending = digest("key-pending", ("parent", member.parent.identifier), ("to", member.receivers.digest))
+        self._pending = pending_place(member.parent, member.receivers)
 
     async def abort(self, error: BaseException) -> None:
         """Tell the others, with evidence if there is some."""
@@ -135,12 +150,7 @@ class Renewal:
 
     def pending(self) -> tuple[KeyCertificate, KeyShare | None] | None:
         """What an earlier attempt left."""
-        data = self.member.store.recall("key/pending", self._pending)
-        if data is None:
-            return None
-        tree = read_json(data)
-        share = KeyShare(tree["index"], int(tree["secret"], 16)) if tree["index"] else None
-        return KeyCertificate.read(tree["certificate"]), share
+        return read_pending(self.member.store.recall("key/pending", self._pending))
 
     def _adopt(self, name: str, data: str, pending: tuple[KeyCertificate, KeyShare | None] | None) -> Renewed:
         try:
@@ -191,6 +201,11 @@ class Renewal:
     def _channel(self) -> Channel:
         assert self.channel is not None
         return self.channel
+
+    async def close(self) -> None:
+        """Stay until everybody holds the certificate, or is gone: who leaves early may take its last words along."""
+        with contextlib.suppress(TacitaError):
+            await self._channel().broadcast("stored", b"")
 
     # ---- the end ----------------------------------------------------------------------------------------------
 

@@ -42,7 +42,9 @@ async def reshare_key(member: Member, old: Roster, share: KeyShare | None, open_
     """One resharing at one node, old or new; raises TacitaError."""
     renewal = Renewal(member, open_channel)
     try:
-        return await _reshare(member, old, share, renewal)
+        renewed = await _reshare(member, old, share, renewal)
+        await renewal.close()
+        return renewed
     except BaseException as error:
         await renewal.abort(error)
         raise

@@ -1,10 +1,13 @@
 """Real node processes in a key ceremony, and the test-only opening of the key they made."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from itertools import combinations
 from math import gcd
 from pathlib import Path
@@ -21,9 +24,9 @@ TACITA = (sys.executable, "-m", "tacita.cli")
 SECONDS = 280
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [*TACITA, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    command, environment = [*TACITA, *map(str, arguments)], {**os.environ, **(env or {})}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def finish(process: subprocess.Popen[str], seconds: float = SECONDS) -> tuple[int, str, str]:
@@ -32,6 +35,13 @@ def finish(process: subprocess.Popen[str], seconds: float = SECONDS) -> tuple[in
     finally:
         process.kill()
     return process.returncode, out, err
+
+
+def done(*arguments: object, env: Mapping[str, str] | None = None) -> dict:
+    """A command that must succeed; its JSON."""
+    code, said, err = finish(start(*arguments, "--format", "json", env=env))
+    assert code == 0, (code, said, err)
+    return json.loads(said)
 
 
 def keygen(out: Path, nodes: int = 3, bits: int = 2048) -> dict:
@@ -56,6 +66,17 @@ def node_process(cluster: Path, name: str, seconds: float = 30.0) -> int:
                     return int(entry.name)
         time.sleep(0.02)
     raise AssertionError(f"{name} does not run")
+
+
+def wait_for_fact(journal: Path, kind: str, process: subprocess.Popen[str]) -> bool:
+    """Until a node's journal holds a fact of this kind; False if the command ends before."""
+    while process.poll() is None:
+        where = f"file:{journal}?mode=ro"
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(where, uri=True)) as database:
+            if database.execute("SELECT 1 FROM facts WHERE kind = ?", (kind,)).fetchone():
+                return True
+        time.sleep(0.005)
+    return False
 
 
 def folders_of(cluster: Path) -> list[Folder]:

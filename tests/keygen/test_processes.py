@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tacita.crypto.threshold import DEALERLESS
-from tacita.deploy.local import free_ports
 from tests.keygen import real
 
 pytestmark = pytest.mark.cluster
@@ -57,8 +57,71 @@ def test_the_key_is_handed_to_another_roster_and_stays_the_same(cluster) -> None
     real.check(cluster, 3, 2048)
 
 
+def epochs(cluster) -> set[int]:
+    certificates = [folder.certificate() for folder in real.folders_of(cluster)]
+    assert len({certificate.identifier for certificate in certificates}) == 1
+    return {certificate.key.epoch for certificate in certificates}
+
+
+def gone(process: int) -> None:
+    """Wait until a process has ended; its parent may have left it to init."""
+    while (status := Path(f"/proc/{process}/stat")).exists() and status.read_text().rpartition(")")[2].split()[
+        0
+    ] != "Z":
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("fact", ["key/pending", "key/certificate"])
+def test_a_refresh_killed_in_the_middle_ends_with_one_key_everywhere(cluster, fact) -> None:
+    (before,), folders = epochs(cluster), real.folders_of(cluster)
+    name = folders[1].identity().name
+    first = real.start("key", "refresh", "--cluster", cluster, "--format", "json")
+    victim = real.node_process(cluster, name)
+    if real.wait_for_fact(folders[1].path / "journal.sqlite", fact, first):
+        os.kill(victim, signal.SIGKILL)
+    code, _, err = real.finish(first)
+    assert code in (0, 3, 4) and "Traceback" not in err, (code, err)
+    real.done("key", "refresh", "--cluster", cluster)
+    (after,) = epochs(cluster)
+    assert before < after <= before + 2
+    real.check(cluster, 3, 2048)
+
+
+def test_a_resharing_whose_node_and_whose_command_were_killed_goes_on(cluster) -> None:
+    (before,), names = epochs(cluster), [folder.identity().name for folder in real.folders_of(cluster)]
+    command = ("key", "reshare", "--cluster", cluster, "--add", 1, "--remove", names[0])
+    journal = cluster / "nodes" / names[1] / "next" / "journal.sqlite"
+    # The node dies; then, in the second attempt, the command.
+    first = real.start(*command)
+    while not journal.exists() and first.poll() is None:
+        time.sleep(0.01)
+    if real.wait_for_fact(journal, "key/pending", first):
+        os.kill(real.node_process(cluster, f"{names[1]}/next"), signal.SIGKILL)
+    code, _, err = real.finish(first)
+    assert code in (0, 3, 4) and "Traceback" not in err, (code, err)
+    if code:
+        assert epochs(cluster) == {before}, "the old key stays in use"
+        second = real.start(*command)
+        nodes = [real.node_process(cluster, f"{name}/next") for name in names]
+        second.kill()
+        second.communicate()
+        for node in nodes:
+            gone(node)
+        assert epochs(cluster) == {before}
+        real.done(*command)
+    assert epochs(cluster) == {before + 1}
+    assert names[0] not in [folder.identity().name for folder in real.folders_of(cluster)]
+    assert not list((cluster / "nodes").glob("*/next*")) and not (cluster / "reshare.json").exists()
+    real.check(cluster, 3, 2048)
+
+
+def test_the_doctor_finds_nothing_at_a_cluster_that_was_renewed_and_handed_on(cluster) -> None:
+    checks = real.done("doctor", "--cluster", cluster)["checks"]
+    assert {line["state"] for line in checks} == {"ok"}, checks
+
+
 def test_what_cannot_be_handed_on_is_refused_before_anything_happens(cluster) -> None:
-    for arguments in (("--remove", "nobody"), ("--remove", "node1"), ("--add", 5), ()):
+    for arguments in (("--remove", "nobody"), ("--remove", "node3"), ("--add", 5), ()):
         code, _, err = real.finish(real.start("key", "reshare", "--cluster", cluster, *arguments))
         assert code == 2 and "Traceback" not in err, (arguments, err)
 
@@ -91,50 +154,6 @@ def interrupted(cluster, seconds: float) -> None:
     facts = real.keygen(cluster)
     assert facts["provenance"] == DEALERLESS
     real.check(cluster, 3, 2048)
-
-
-def test_nodes_of_three_operators_make_their_key(tmp_path) -> None:
-    """`tacita node init`, `found`, `admit`, `start` at three places; then one proposes and two join."""
-    names, ports = ("alice", "bob", "carol"), free_ports(3)
-    for name, port in zip(names, ports, strict=True):
-        done("node", "init", "--data", tmp_path / name, "--name", name, "--address", f"127.0.0.1:{port}")
-    enrolments = [tmp_path / name / "enrolment.json" for name in names]
-    done("node", "found", *enrolments, "--out", tmp_path / "founding")
-    for name in names:
-        done("node", "admit", "--data", tmp_path / name, tmp_path / "founding" / f"{name}.admission.json")
-    nodes = [real.start("node", "start", "--data", tmp_path / name) for name in names]
-    try:
-        for name in names:
-            while "does not answer" in (
-                said := real.finish(real.start("node", "status", "--data", tmp_path / name))[2]
-            ):
-                time.sleep(0.2)
-            assert not said
-        work = [real.start("node", "key", "propose", "--data", tmp_path / "alice", "--format", "json")]
-        code, _, err = real.finish(real.start("node", "key", "status", "--data", tmp_path / "bob"))
-        assert code == 2 and "holds no key" in err
-        for name in ("bob", "carol"):
-            work.append(real.start("node", "key", "join", "--data", tmp_path / name, "--format", "json"))
-        outcomes = [real.finish(process) for process in work]
-        assert all(code == 0 for code, _, _ in outcomes), outcomes
-        assert len({said for _, said, _ in outcomes}) == 1
-        facts = json.loads(outcomes[0][1])
-        assert facts["provenance"] == DEALERLESS
-        # The running node uses the key at once.
-        code, said, _ = real.finish(real.start("node", "status", "--data", tmp_path / "carol", "--format", "json"))
-        assert code == 0 and json.loads(said)["provenance"] == DEALERLESS
-        code, said, _ = real.finish(real.start("node", "key", "status", "--data", tmp_path / "bob", "--format", "json"))
-        assert code == 0 and json.loads(said)["key_id"] == facts["key_id"]
-    finally:
-        for node in nodes:
-            node.send_signal(signal.SIGTERM)
-        for node in nodes:
-            real.finish(node, 20)
-
-
-def done(*arguments: object) -> None:
-    code, _, err = real.finish(real.start(*arguments))
-    assert code == 0, err
 
 
 @pytest.mark.slow

@@ -73,17 +73,13 @@ def reshare(
     from tacita.crypto.entropy import SystemEntropy
     from tacita.deploy import reshare as work
     from tacita.deploy.manifest import Manifest
-    from tacita.node.config import Folder
 
     manifest = Manifest.read(cluster)
-    for node in manifest.nodes:
-        if Folder(node.folder).has_key():
-            Folder(node.folder).certificate()
-    receivers = work.plan(manifest, add, remove or [])
     names = [node.name for node in manifest.nodes]
     with CeremonyProgress(names, quiet=format == "json") as progress:
-        certificate = work.reshare(manifest, receivers, SystemEntropy(), progress.report)
-    describe(format, certificate, f"{', '.join(receivers)} hold the key now; delete every backup of the old shares")
+        certificate = work.reshare(manifest, add, remove or [], SystemEntropy(), progress.report)
+    receivers = ", ".join(node.name for node in Manifest.read(cluster).nodes)
+    describe(format, certificate, f"{receivers} hold the key now; delete every backup of the old shares")
 
 
 @app.command()

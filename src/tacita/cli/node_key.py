@@ -23,18 +23,91 @@ Name = Annotated[str, typer.Option(help="name of the ceremony, the same at every
 Bits = Annotated[int, typer.Option(help="2048 or 3072, the same at every node")]
 
 
+Handover = Annotated[Path | None, typer.Option(help="this node's file of tacita node key plan: hand the key on")]
+
+
 @app.command()
-def propose(data: Data, name: Name = "founding", bits: Bits = 2048, format: Format = "text") -> None:
-    """Begin a key ceremony; the other operators then run `tacita node key join` with the same name and bits."""
+def propose(
+    data: Data, name: Name = "founding", bits: Bits = 2048, handover: Handover = None, format: Format = "text"
+) -> None:
+    """Begin a key ceremony or a handover; the other operators then run `tacita node key join` alike."""
     if format == "text":
-        typer.echo(f"waiting for the others: tacita node key join --data … --name {name} --bits {bits}", err=True)
-    _take_part(data, name, bits, False, format)
+        how = f"--name {name} --bits {bits}" if handover is None else "--handover …"
+        typer.echo(f"waiting for the others: tacita node key join --data … {how}", err=True)
+    if handover is None:
+        _take_part(data, name, bits, False, format)
+    else:
+        _hand_on(data, handover, None, format)
 
 
 @app.command()
-def join(data: Data, name: Name = "founding", bits: Bits = 2048, format: Format = "text") -> None:
-    """Take part in a key ceremony, or in one that was interrupted: it goes on where it was."""
-    _take_part(data, name, bits, False, format)
+def join(
+    data: Data,
+    name: Name = "founding",
+    bits: Bits = 2048,
+    handover: Handover = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="key.json of another node, if a handover was interrupted only here")
+    ] = None,
+    format: Format = "text",
+) -> None:
+    """Take part in a key ceremony or a handover, or in one that was interrupted: it goes on where it was."""
+    if handover is None and certificate is not None:
+        raise CallerMistake("--certificate finishes a handover; give --handover with this node's file, too")
+    if handover is None:
+        _take_part(data, name, bits, False, format)
+    else:
+        _hand_on(data, handover, certificate, format)
+
+
+@app.command()
+def plan(
+    roster: Annotated[Path, typer.Option(help="roster.json of the cluster as it is")],
+    key: Annotated[Path, typer.Option(help="key.json of any node")],
+    out: Annotated[Path, typer.Option(help="folder for one handover file per node and the next roster.json")],
+    add: Annotated[list[Path] | None, typer.Option(help="enrolment.json of a node that joins; may be repeated")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="a node that leaves; may be repeated")] = None,
+    format: Format = "text",
+) -> None:
+    """Plan how the key goes to a changed roster: a file for each old and each new node, which then join with it."""
+    from tacita.deploy import handover
+    from tacita.deploy.cluster import read_enrolment
+    from tacita.node import files
+    from tacita.protocols.roster import Roster
+
+    old = Roster.read(files.read_json(roster, "roster"))
+    parent = KeyCertificate.read(files.read_json(key, "key file"))
+    joining = [Roster.read_node(read_enrolment(path)) for path in add or []]
+    invitations = handover.plan(old, parent, joining, remove or [])
+    files.private_folder(out)
+    for name, invitation in invitations.items():
+        files.write_json(out / f"{name}.handover.json", invitation.tree(), files.PRIVATE)
+    receivers = next(iter(invitations.values())).receivers
+    files.write_json(out / "roster.json", receivers.tree())
+    facts = {"nodes": list(receivers.names), "handovers": {n: str(out / f"{n}.handover.json") for n in invitations}}
+    sentence = (
+        f"{', '.join(receivers.names)} will hold the key: give each old and new node its file from {out}, then delete "
+        "them here; all stop their nodes and run tacita node key propose or join with --handover"
+    )
+    typer.echo(json.dumps(facts) if format == "json" else sentence)
+
+
+def _hand_on(data: Path, file: Path, complete: Path | None, format: str) -> None:
+    from tacita.crypto.entropy import SystemEntropy
+    from tacita.deploy import handover
+    from tacita.node import files
+    from tacita.node.config import Folder
+
+    invitation = handover.Invitation.read(files.read_json(file, "handover file"))
+    certificate = KeyCertificate.read(files.read_json(complete, "key file")) if complete else None
+    handover.prepare(data, invitation, SystemEntropy())
+    name = Folder(data).identity().name
+    with CeremonyProgress([name], quiet=format == "json") as progress:
+        made = asyncio.run(handover.take_part(data, progress.report, certificate))
+    if name in invitation.receivers.names:
+        describe(format, made, f"{name} holds its share for the next roster; start the node again")
+    else:
+        describe(format, made, f"{name} has left the cluster; its share is erased")
 
 
 @app.command()
