@@ -13,43 +13,14 @@ from pathlib import Path
 import pytest
 
 from tacita.crypto.entropy import SystemEntropy
-from tacita.crypto.threshold import DEALERLESS, ThresholdKey, deal
 from tacita.deploy import doctor
-from tacita.deploy.local import prepare_cluster
 from tacita.deploy.manifest import Manifest
 from tacita.node import server
 from tacita.node.config import Folder
 from tacita.node.health import FAILED, OK, WARNING, Check, examine
 from tacita.node.identity import issue, make_authority
 from tacita.node.probes import Probe, Probes
-from tacita.protocols.keygen.certificate import KeyCertificate, Origin
-
-NAMES = ("node1", "node2", "node3")
-
-
-def vouched(cluster: Path, key: ThresholdKey) -> KeyCertificate:
-    """All nodes sign for a dealt key, which no honest node does: so this test needs no ceremony."""
-    folders = {name: Folder(cluster / "nodes" / name) for name in NAMES}
-    origin = Origin("ceremony", bytes(32), 0, 1, bytes(32), 4096)
-    certificate = KeyCertificate(replace(key, provenance=DEALERLESS), origin, folders["node1"].roster().digest)
-    return certificate.completed({n: certificate.sign(f.identity().signing) for n, f in folders.items()})
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cluster = tmp_path_factory.mktemp("doctor") / "cluster"
-    prepare_cluster(cluster, 3, SystemEntropy())
-    key, shares = deal(2048, 3, 1, SystemEntropy())
-    certificate = vouched(cluster, key)
-    for name, share in zip(NAMES, shares, strict=True):
-        Folder(cluster / "nodes" / name).save_key(certificate, share, SystemEntropy())
-    return cluster
-
-
-@pytest.fixture
-def cluster(founded: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
-    return Path(shutil.copytree(founded, tmp_path / "cluster"))
+from tests.deploy.conftest import NAMES, vouched
 
 
 class NoWorker:
