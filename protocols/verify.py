@@ -16,7 +16,7 @@ from tacita.crypto.signature import verify_aggregate, verify_signature
 from tacita.crypto.threshold import DEALERLESS, check_key
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake, ProtocolFault, VerificationFailed
-from tacita.protocols.keygen.certificate import check_quorums
+from tacita.protocols.keygen.certificate import KeyCertificate, check_quorums
 from tacita.protocols.policies.base import EVERYBODY
 from tacita.protocols.policies.registry import complete_terms, filled
 from tacita.protocols.roster import Roster
@@ -58,11 +58,13 @@ def verify(
     terms_tree: Mapping[str, Any] | None = None,
     allow_insecure_key: bool = False,
     note: Callable[[str], None] = lambda _: None,
+    key: KeyCertificate | None = None,
 ) -> Verified:
     """Check a certificate file; raises VerificationFailed with the first thing that does not hold.
 
     `roster` is the cluster the caller trusts, `terms_tree` a terms file that the session must have followed.
-    `allow_insecure_key` accepts short and dealt keys, for tests.
+    `allow_insecure_key` accepts short and dealt keys, for tests. `key` is the key's own certificate: with it the
+    provenance is checked as far as signatures of all nodes go, not only repeated.
     """
     done: list[str] = []
 
@@ -74,6 +76,8 @@ def verify(
     passed("certificate is in canonical form")
     try:
         setup = _check_parties(certificate, roster, terms_tree, allow_insecure_key, passed)
+        if key is not None:
+            _check_origin(certificate, key, passed)
         bids = _check_bids(setup, certificate, passed)
         session, freeze = _check_signatures(setup, certificate, passed)
         ticket, ciphertexts = _check_ticket(setup, certificate, bids, session, freeze, passed)
@@ -82,6 +86,13 @@ def verify(
         raise VerificationFailed(f"the certificate does not hold: {error}") from error
     outcome = setup.instance.outcome(outputs)
     return Verified(tuple(done), outcome, claims(setup), roster is not None, certificate_digest(data))
+
+
+def _check_origin(certificate: Certificate, key: KeyCertificate, passed: Callable[[str], None]) -> None:
+    if key.key != certificate.key or key.roster != certificate.roster.digest:
+        raise VerificationFailed("the session used another key or epoch than the given key file; take its own key.json")
+    key.verify(certificate.roster)
+    passed(f"key file: all nodes signed for this key as the end of key ceremony {key.origin.session.hex()[:16]}")
 
 
 def _check_parties(

@@ -126,3 +126,16 @@ def test_the_nodes_are_not_asked(a1: Path, running: Running) -> None:
     if "unshare" in done.stderr:
         pytest.skip("this machine does not allow network namespaces")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_key_file_shows_where_the_key_comes_from(a1: Path, running: Running, idle: Path, tmp_path: Path) -> None:
+    key = running.data(running.names[0]) / "key.json"
+    ran = succeeded(verify(a1, "--roster", a1 / "roster.json", "--key", key))
+    assert "all nodes signed for this key as the end of key ceremony" in ran.out
+    assert verify(a1, "--key", idle / "nodes" / "node1" / "key.json").refused(1).startswith("the session used another")
+    tree = json.loads(key.read_text())
+    tree["origin"]["epoch"] += 1
+    (tmp_path / "key.json").write_text(json.dumps(tree))
+    assert "signature of node1 on the key" in verify(a1, "--key", tmp_path / "key.json").refused(1)
+    (tmp_path / "key.json").write_text("{}")
+    assert "not a key certificate" in verify(a1, "--key", tmp_path / "key.json").refused(1)

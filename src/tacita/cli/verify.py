@@ -12,6 +12,7 @@ from tacita.cli.options import Format
 from tacita.crypto.encoding import read_json
 from tacita.protocols import verify as check
 from tacita.protocols.faults import CallerMistake, VerificationFailed
+from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.roster import Roster
 
 UNKNOWN_SIGNERS = 5
@@ -22,6 +23,7 @@ def verify(
     certificate: Annotated[Path, typer.Argument(help="certificate.json of a session")],
     roster: Annotated[Path | None, typer.Option(help="roster.json of the cluster you trust")] = None,
     terms: Annotated[Path | None, typer.Option(help="terms.toml that the session must have followed")] = None,
+    key: Annotated[Path | None, typer.Option(help="key.json of a node: checks where the key comes from")] = None,
     format: Format = "text",
 ) -> int:
     """Re-check everything a certificate claims, without network and without trusting the nodes."""
@@ -40,7 +42,8 @@ def verify(
             sys.stdout.write(f"  ok  {sentence}\n")
 
     try:
-        result = check.verify(data, known, tree, note=note)
+        origin = KeyCertificate.read(_json(key, "key file")) if key else None
+        result = check.verify(data, known, tree, note=note, key=origin)
     except VerificationFailed as error:
         if as_json:
             sys.stdout.write(json.dumps({"valid": False, "reason": str(error)}) + "\n")
