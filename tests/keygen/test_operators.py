@@ -5,14 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tacita.crypto.entropy import SystemEntropy
 from tacita.crypto.threshold import DEALERLESS
+from tacita.deploy.cluster import admit, enrol, found
 from tacita.deploy.local import free_ports
+from tacita.node import files
 from tests.keygen import opened, real
 
 pytestmark = pytest.mark.cluster
@@ -43,9 +45,8 @@ class Operators:
         for name in names:
             self.nodes[name] = real.start("node", "start", "--data", self.data(name), env=self.env(name))
         for name in names:
-            while real.finish(self.run(name, "status"))[0]:
-                assert self.nodes[name].poll() is None, self.nodes[name].communicate()
-                time.sleep(0.2)
+            out = self.nodes[name].stdout
+            assert out is not None and "is ready" in out.readline(), self.nodes[name].communicate()
 
     def stop(self) -> None:
         for node in self.nodes.values():
@@ -67,13 +68,13 @@ class Operators:
 def operators(tmp_path_factory):
     """alice, bob and carol run and have made a key."""
     mine = Operators(tmp_path_factory.mktemp("operators"))
-    for name, port in zip((*FOUNDERS, "dave"), free_ports(4), strict=True):
-        real.done("node", "init", "--data", mine.data(name), "--name", name, "--address", f"127.0.0.1:{port}")
-    enrolments = [mine.data(name) / "enrolment.json" for name in FOUNDERS]
-    real.done("node", "found", *enrolments, "--out", mine.folder / "founding")
-    (mine.folder / "roster.json").write_bytes((mine.folder / "founding" / "roster.json").read_bytes())
-    for name in FOUNDERS:
-        real.done("node", "admit", "--data", mine.data(name), mine.folder / "founding" / f"{name}.admission.json")
+    enrolled = {
+        name: enrol(mine.data(name), name, f"127.0.0.1:{port}", SystemEntropy())
+        for name, port in zip((*FOUNDERS, "dave"), free_ports(4), strict=True)
+    }
+    for name, admission in found([enrolled[name] for name in FOUNDERS]).items():
+        admit(mine.data(name), admission)
+    files.write_json(mine.folder / "roster.json", real.Folder(mine.data("alice")).roster().tree())
     try:
         mine.start(*FOUNDERS)
         work = [mine.run("alice", "key", "propose")]
