@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from tacita.proto import tacita_pb2
 from tacita.protocols.faults import MachineFault
 
 Probe = tacita_pb2.Probe
+MAX_VERSION, KEY_ID_BYTES = 64, 32
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,12 @@ class Answer:
     key: bytes
     """Identifier of the key that it uses; empty if it has none."""
     epoch: int
+
+
+def well_formed(probe: Probe) -> bool:
+    """An answer goes to the operator's screen: nothing endless, infinite or unprintable."""
+    words = len(probe.version) <= MAX_VERSION and probe.version.isprintable()
+    return words and len(probe.key) in (0, KEY_ID_BYTES) and math.isfinite(probe.clock)
 
 
 class Probes:
@@ -67,7 +75,7 @@ class Probes:
                 self._send(peer, reply)
             return
         name, sent, answer = self._asked.get(probe.number, ("", 0.0, None))
-        if answer is None or name != peer or answer.done():
+        if answer is None or name != peer or answer.done() or not well_formed(probe):
             return
         now = self._clock()
         ahead = probe.clock - (sent + now) / 2

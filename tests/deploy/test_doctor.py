@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -180,7 +181,10 @@ def test_an_answer_counts_only_from_the_peer_that_was_asked() -> None:
         nothing = len(await work)
         work = asyncio.ensure_future(probes.ask(["bob"], 0.2))
         await asyncio.sleep(0)
-        probes.receive("bob", Probe(number=sent[-1][1].number, answer=True, clock=160.0))
+        last = sent[-1][1].number
+        for wrong in ({"clock": math.inf}, {"version": "x" * 65}, {"version": "\x1b[2J"}, {"key": b"short"}):
+            probes.receive("bob", Probe(number=last, answer=True, **wrong))
+        probes.receive("bob", Probe(number=last, answer=True, clock=160.0))
         answers = await work
         assert answers["bob"].clock_ahead == 60.0
         return nothing, len(answers)

@@ -107,7 +107,7 @@ def test_a_resharing_whose_node_and_whose_command_were_killed_goes_on(cluster) -
 
 
 @pytest.mark.slow
-def test_the_doctor_finds_nothing_at_a_cluster_that_was_renewed_and_handed_on(cluster) -> None:
+def test_the_doctor_finds_nothing_at_a_healthy_cluster(cluster) -> None:
     checks = real.done("doctor", "--cluster", cluster)["checks"]
     assert {line["state"] for line in checks} == {"ok"}, checks
 

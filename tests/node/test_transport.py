@@ -103,6 +103,17 @@ def test_too_many_frames_end_the_stream_and_dialling_again_does_not_help(caplog:
     assert recorder.messages[-1] == ("carol", b"x"), "another peer has a budget of its own"
 
 
+def test_probes_are_handed_on_and_count_against_the_budget() -> None:
+    probes: list[tuple[str, Any]] = []
+    budget = Budget(rate=10, burst=100, clock=lambda: 0.0)
+    wires, recorder = make()
+    wires._on_probe = lambda peer, probe: probes.append((peer, probe))
+    wires.links["alice"].frames = budget
+    asyncio.run(wires._read("alice", stream([Frame(probe=tacita_pb2.Probe(number=n)) for n in range(500)])))
+    assert [peer for peer, _ in probes] == ["alice"] * 100 and probes[7][1].number == 7
+    assert recorder.messages == []
+
+
 def test_only_the_peers_that_come_first_dial_in_and_only_once() -> None:
     wires, _ = make("bob")
     assert [wires.accepts(name) for name in ("alice", "bob", "carol", "operator.bob", "", "mallory")] == [
