@@ -11,7 +11,7 @@ from tacita.crypto.errors import InvalidKey
 from tacita.crypto.signature import SigningKey
 from tacita.crypto.threshold import combine, partial_decrypt
 from tacita.protocols.faults import BadKeyShare, CallerMistake, Equivocation, ProtocolFault, VerificationFailed
-from tacita.protocols.keygen import dealing, renewal
+from tacita.protocols.keygen import dealing, renewal, reshare
 from tacita.protocols.keygen.refresh import refresh_key, zero_dealing
 from tacita.protocols.keygen.renewal import Member
 from tacita.protocols.keygen.reshare import MAX_RESHARES, dealers, reshare_key, share_dealing
@@ -248,3 +248,31 @@ def test_a_share_above_its_bound_is_refused(seed) -> None:
         )
         with pytest.raises(Exception, match="bound"):
             public.open((public.share_bound + 1).to_bytes(public.width, "big", signed=True), committed, 2)
+
+
+def test_nobody_leaves_a_resharing_with_its_last_words_unsent(seed) -> None:
+    """Between machines every node's process ends with its part; node3's messages are slow to leave."""
+    ring = Ring(seed=seed)
+    certificate, shares = key_of(ring)
+    receivers, send, sending = bigger(ring, "", 1), ring.send, []
+
+    async def slowly(sender, receiver, data):
+        async def later():
+            await asyncio.sleep(0.2 if sender == "node3" else 0.0)
+            await send(sender, receiver, data)
+
+        sending.append(asyncio.ensure_future(later()))
+
+    ring.send = slowly
+    original, left = reshare.Renewal.close, []
+
+    async def close_and_die(renewal):
+        await original(renewal)
+        left.append(renewal.member.node)
+        ring.kill(renewal.member.node)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reshare.Renewal, "close", close_and_die)
+        results = asyncio.run(hand_on(ring, certificate, shares, receivers))
+    assert len(left) == 4 and all(isinstance(r, renewal.Renewed) for r in results.values()), results
+    assert decrypts(results["node1"].certificate.key, [results[n].share for n in receivers.names], SeededEntropy(seed))
