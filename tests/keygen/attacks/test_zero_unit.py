@@ -49,7 +49,8 @@ def split(modulus, p_residue, lattice):
         for j in range(-3, 4):
             x = a - (c + i) * u[0] - (d + j) * v[0]
             factor = gcd(p_residue + lattice * x, modulus)
-            if 1 < factor < modulus:
+            # The samples are no primes: a wrong x may meet a small factor by chance.
+            if modulus.bit_length() // 4 < factor.bit_length() and factor < modulus:
                 return factor
     return None
 
