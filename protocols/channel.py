@@ -19,6 +19,7 @@ from tacita.crypto.encoding import Reader, Writer
 from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.crypto.signature import SIGNATURE_BYTES, SigningKey, verify_signature
 from tacita.crypto.transcript import Transcript, digest
+from tacita.protocols.evidence import decode, encode
 from tacita.protocols.faults import (
     Absent,
     Equivocation,
@@ -33,7 +34,6 @@ from tacita.protocols.roster import Roster
 EVERYONE = "*"
 ABORT = "abort"
 EQUIVOCATION = "equivocation"
-MAX_EVIDENCE = 512
 GREET = "greet"
 MAX_PAYLOAD = 48 << 20
 MAX_WAITING_MESSAGES = 64
@@ -116,17 +116,6 @@ def convicted(evidence: Evidence, roster: Roster) -> str:
     return first.sender
 
 
-def _read_evidence(payload: bytes) -> Evidence:
-    """Two signed messages, or the name of another check and as many as it needs; raises InvalidEncoding."""
-    reader, blobs = Reader(payload, "an abort"), list[bytes]()
-    while len(blobs) < MAX_EVIDENCE and reader.left:
-        blobs.append(reader.blob(MAX_PAYLOAD))
-    reader.finish()
-    # A signed message is longer than any check's name.
-    named = bool(blobs) and len(blobs[0]) <= SIGNATURE_BYTES and blobs[0].isascii()
-    return Evidence(blobs[0].decode(), tuple(blobs[1:])) if named else Evidence(EQUIVOCATION, tuple(blobs))
-
-
 Signed = tuple[Envelope, bytes]
 
 
@@ -205,7 +194,7 @@ class Channel:
             return
         fault: BaseException | None = None
         try:
-            evidence = _read_evidence(envelope.payload)
+            evidence = decode(envelope.payload)
             if evidence.check == EQUIVOCATION:
                 culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
                 if place.session == self.session:
@@ -302,13 +291,8 @@ class Channel:
 
     async def abort(self, evidence: Evidence | None = None) -> None:
         """Tell the others that this session is over; carries no reason but evidence that anybody can check."""
-        writer = Writer()
-        if evidence and sum(map(len, evidence.signed)) < MAX_PAYLOAD:
-            if evidence.check != EQUIVOCATION:
-                writer.text(evidence.check)
-            for copy in evidence.signed:
-                writer.blob(copy)
-        await self.post(ABORT, writer.to_bytes())
+        payload = encode(evidence) if evidence else b""
+        await self.post(ABORT, payload if len(payload) <= MAX_PAYLOAD else b"")
 
     async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
         """Send each peer its own payload, receive one from each; not echoed."""
