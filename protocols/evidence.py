@@ -23,17 +23,19 @@ MAX_CHECK = 32
 """Length of a check's name."""
 
 
-def encode(evidence: Evidence) -> bytes:
+def encode(evidence: Evidence, roster: Roster) -> bytes:
     """As the payload of an abort message."""
-    writer = Writer().text(evidence.check).blob(evidence.context)
+    writer = Writer().text(FORMAT).fixed(roster.digest, 32).text(evidence.check).blob(evidence.context)
     for data in evidence.signed:
         writer.blob(data)
     return writer.to_bytes()
 
 
-def decode(payload: bytes) -> Evidence:
-    """The inverse of encode; raises InvalidEncoding."""
+def decode(payload: bytes, roster: Roster) -> Evidence:
+    """The inverse of encode; refuses evidence about another roster. Raises InvalidEncoding."""
     reader, signed = Reader(payload, "evidence"), list[bytes]()
+    if reader.text(MAX_CHECK) != FORMAT or reader.fixed(32) != roster.digest:
+        raise InvalidEncoding("the evidence is about the nodes of another roster, or of another version")
     check, context = reader.text(MAX_CHECK), reader.blob(MAX_CONTEXT)
     while len(signed) < MAX_MESSAGES and reader.left:
         signed.append(reader.blob(MAX_MESSAGE))

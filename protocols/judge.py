@@ -1,18 +1,58 @@
 """Who is guilty, from evidence alone: pure functions of a file and of a roster that the reader trusts.
 
 A conviction repeats, on bytes that the culprit signed, the very check that an honest node made. Everything else in
-the evidence is believed only as far as a hash in the culprit's signed bytes fixes it. What does not convict acquits:
-bytes that cannot be read, signatures that do not verify, messages of two sessions put together, another roster.
+the evidence is believed only as far as the culprit itself has fixed it by a signature: the evidence of a session holds
+every broadcast up to the fault with everybody's signed echo, so the culprit has signed what it heard, word by word,
+before it said what convicts it. Terms, key and nonces are fixed by hashes in these messages. What does not convict
+acquits: bytes that cannot be read, signatures that do not verify, messages of two sessions, another roster.
+
+Two verdicts rest on more than the culprit's signature, namely that at most t nodes are corrupt: that a node's terms,
+roster or key differ from the majority's (ParamMismatch), and that dealt shares differ from what is encrypted
+(ConversionMismatch). The verdict says so.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from tacita.crypto.encoding import read_json
 from tacita.crypto.errors import CryptoError, InvalidEncoding
+from tacita.crypto.security import ALLOWED_MODULUS_BITS
+from tacita.crypto.threshold import check_key
 from tacita.protocols import evidence as files
-from tacita.protocols.channel import EQUIVOCATION, convicted, open_signed
-from tacita.protocols.faults import CallerMistake, Equivocation, Evidence, PeerRefused, ProtocolFault
+from tacita.protocols import releasing
+from tacita.protocols.channel import (
+    ABORT,
+    EQUIVOCATION,
+    EVERYONE,
+    GREET,
+    Envelope,
+    convicted,
+    echo_of,
+    open_signed,
+    root_of,
+)
+from tacita.protocols.faults import (
+    ConversionMismatch,
+    Equivocation,
+    Evidence,
+    FalseComplaint,
+    ParamMismatch,
+    ProtocolFault,
+    TacitaError,
+)
+from tacita.protocols.policies.registry import complete_terms
+from tacita.protocols.reading import COMPUTING, DISPUTE, GATHERING, Reading, gathering, meeting, opened_tree
 from tacita.protocols.roster import Roster
+from tacita.protocols.stages import release
+from tacita.protocols.stages.certify import key_tree, read_key
+from tacita.protocols.stages.setup import check_parties
+from tacita.protocols.terms import canonical_json
+
+SAID = "said"
+MAJORITY = (ParamMismatch, ConversionMismatch)
+"""Faults whose proof rests on an honest majority."""
+MAX_OPENED_DIGITS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -24,6 +64,10 @@ class Verdict:
     fault: str
     """The class of the fault, for example InvalidProofFault; empty if nobody is convicted."""
     sentence: str
+    identity: str = ""
+    """The culprit's Ed25519 key in hex: a participant is known by its key, its name is what its host says."""
+    rests_on: str = ""
+    """`signature`: the culprit's own; `majority`: at most t nodes are corrupt."""
 
     @property
     def convicts(self) -> bool:
@@ -34,10 +78,12 @@ class Verdict:
 def judge(data: bytes, roster: Roster) -> Verdict:
     """Read a file of evidence and judge it; never raises."""
     try:
-        fault = proven(files.from_file(data, roster), roster)
+        evidence = files.from_file(data, roster)
+        fault = proven(evidence, roster)
     except CryptoError as error:
         return Verdict("", "", str(error))
-    return Verdict(fault.culprit, type(fault).__name__, str(fault))
+    rests_on = "majority" if isinstance(fault, MAJORITY) else "signature"
+    return Verdict(fault.culprit, type(fault).__name__, str(fault), _identity(fault, evidence, roster), rests_on)
 
 
 def proven(evidence: Evidence, roster: Roster) -> ProtocolFault:
@@ -46,18 +92,233 @@ def proven(evidence: Evidence, roster: Roster) -> ProtocolFault:
     if check is None:
         raise InvalidEncoding("this is evidence of a check that the judge does not know")
     try:
-        fault = check(evidence, roster)
-    except (PeerRefused, CallerMistake) as error:
-        raise InvalidEncoding(str(error)) from None
-    fault.evidence = evidence
-    return fault
+        check(evidence, roster)
+    except ProtocolFault as fault:
+        fault.evidence = evidence
+        return fault
+    except TacitaError as error:
+        raise InvalidEncoding(f"nobody is to blame: {error}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError) as error:
+        # Keys, terms and openings of a stranger's making may be such that nothing can be computed with them.
+        raise InvalidEncoding(f"the evidence describes no session ({type(error).__name__})") from None
+    raise InvalidEncoding("everything in the evidence is as it must be")
 
 
-def _equivocation(evidence: Evidence, roster: Roster) -> ProtocolFault:
+def _identity(fault: ProtocolFault, evidence: Evidence, roster: Roster) -> str:
+    if fault.culprit in roster.names:
+        return roster.nodes[roster.index(fault.culprit)].identity.hex()
+    return _case(evidence, roster).reading.setup.participant(fault.culprit).identity.hex()
+
+
+# ---- a session's record ---------------------------------------------------------------------------------------------
+
+
+def context(reading: Reading) -> bytes:
+    """What the messages of a session refer to by hash."""
+    tree = {
+        "terms": reading.terms.tree,
+        "key": key_tree(reading.key),
+        "greetings": {name: data.hex() for name, data in reading.said[GREET].items()},
+        "opened": opened_tree(reading.opened),
+    }
+    return canonical_json(tree)
+
+
+@dataclass
+class Case:
+    """A record of one session that every node has confirmed by its echoes."""
+
+    reading: Reading
+    last: str
+    """The last round of the record."""
+    shown: list[Envelope] = field(default_factory=list)
+    """Messages that are no part of a broadcast."""
+
+
+def _case(evidence: Evidence, roster: Roster) -> Case:
+    """Take the record apart; raises CryptoError or PeerRefused for everything that no honest node has in its hands."""
+    reading = _context(evidence.context, roster)
+    messages = dict[tuple[bytes, str, str, str], tuple[Envelope, bytes]]()
+    for data in evidence.signed:
+        envelope, signed = open_signed(data, roster)
+        place = (envelope.session, envelope.round, envelope.sender, envelope.receiver)
+        if place in messages:
+            raise InvalidEncoding("the evidence holds a message twice")
+        messages[place] = (envelope, signed)
+    label = gathering(meeting(reading.terms), reading.said[GREET])
+    last = _admit(messages, label, GATHERING, reading)
+    labels = {label}
+    if last == GATHERING[-1] and messages:
+        labels.add(reading.session)
+        disputed = any(name == DISPUTE[0] for _, name, *_ in messages)
+        order = (*COMPUTING[:-1], *DISPUTE) if disputed else COMPUTING
+        last = _admit(messages, reading.session, order, reading) or last
+    if any(session not in labels for session, *_ in messages):
+        raise InvalidEncoding("the evidence mixes messages of several sessions, or its record has gaps")
+    if last == COMPUTING[-1]:
+        reading.root = _root(reading, label)
+        if any(said != reading.openings for said in reading.said[last].values()):
+            raise InvalidEncoding("the nodes did not all open what the evidence says")
+        reading.check_opened()
+    return Case(reading, last, [envelope for envelope, _ in messages.values()])
+
+
+def _context(data: bytes, roster: Roster) -> Reading:
+    tree = read_json(data)
+    if not isinstance(tree, dict) or set(tree) != {"terms", "key", "greetings", "opened"}:
+        raise InvalidEncoding("the context is not that of a session")
+    terms, key = complete_terms(tree["terms"]), read_key(tree["key"])
+    if terms.canonical() != canonical_json(tree["terms"]) or key_tree(key) != tree["key"]:
+        raise InvalidEncoding("terms or key are not complete and canonical")
+    if key.modulus.bit_length() > max(ALLOWED_MODULUS_BITS):
+        raise InvalidEncoding("the key is longer than any key of a session")
+    check_parties(key, roster)
+    check_key(key)
+    greetings = tree["greetings"]
+    if set(greetings) != set(roster.names):
+        raise InvalidEncoding("the greetings are not those of all nodes")
+    reading = Reading(terms, roster, key)
+    reading.said[GREET] = {name: bytes.fromhex(greetings[name]) for name in roster.names}
+    reading.opened = {label: [_integer(text) for text in values] for label, values in tree["opened"].items()}
+    return reading
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_OPENED_DIGITS:
+        raise InvalidEncoding("an opened value is too long")
+    return int(text, 16)
+
+
+def _admit(
+    messages: dict[tuple[bytes, str, str, str], tuple[Envelope, bytes]],
+    label: bytes,
+    order: tuple[str, ...],
+    reading: Reading,
+) -> str:
+    """Move complete broadcasts, each echoed alike by everybody, into the reading; returns the last one's name."""
+    names, last = reading.roster.names, ""
+    for name in order:
+        places = [(label, name, sender, EVERYONE) for sender in names]
+        if not all(place in messages for place in places):
+            break
+        said = [messages.pop(place) for place in places]
+        echo = echo_of(signed for _, signed in said)
+        for sender in names:
+            heard = messages.pop((label, f"{name}/echo", sender, EVERYONE), None)
+            if heard is None or heard[0].payload != echo:
+                raise InvalidEncoding(f"{sender} has not confirmed the messages of round '{name}'")
+        reading.said[name] = {envelope.sender: envelope.payload for envelope, _ in said}
+        last = name
+    return last
+
+
+def _root(reading: Reading, label: bytes) -> bytes:
+    """The digest of all broadcasts, as the nodes' channels have it."""
+    root = root_of(meeting(reading.terms), b"", {GREET: reading.said[GREET]})
+    root = root_of(label, root, {name: reading.said[name] for name in GATHERING})
+    return root_of(reading.session, root, {name: reading.said[name] for name in COMPUTING})
+
+
+# ---- the checks -----------------------------------------------------------------------------------------------------
+
+
+def _blame(reading: Reading) -> None:
+    raise reading.blame()
+
+
+READINGS: Mapping[str, Callable[[Reading], object]] = {
+    "hello": lambda reading: reading.setup,
+    "envelope keys": lambda reading: reading.envelope_keys,
+    "commit": lambda reading: reading.promised,
+    "open": lambda reading: reading.bids,
+    "freeze": lambda reading: reading.frozen,
+    "coins": lambda reading: reading.parts,
+    "confirm keys": lambda reading: reading.confirmed(),
+    "shares": lambda reading: reading.shares_held(),
+    "masks": lambda reading: reading.masks,
+    "bind coin": lambda reading: reading.bind_coins,
+    "bind all": lambda reading: reading.opened_shares("all"),
+    "bind all partials": lambda reading: reading.plaintexts("all"),
+    "bind each": lambda reading: reading.opened_shares("each"),
+    "bind each partials": _blame,
+}
+"""Round → what every node reads in it; raises the fault."""
+
+
+def _said(evidence: Evidence, roster: Roster) -> None:
+    case = _case(evidence, roster)
+    if case.shown or case.last not in READINGS:
+        raise InvalidEncoding("the evidence does not end with a round in which somebody can break a rule")
+    READINGS[case.last](case.reading)
+
+
+def _shown(evidence: Evidence, roster: Roster, after: str, private: bool) -> tuple[Reading, Envelope]:
+    """The one message in question, of the round that the check is named after."""
+    case = _case(evidence, roster)
+    if case.last != after or len(case.shown) != 1:
+        raise InvalidEncoding("the evidence is not one message and the record before it")
+    (message,) = case.shown
+    receivers = set(roster.names) - {message.sender} if private else {EVERYONE}
+    if (message.session, message.round) != (case.reading.session, evidence.check) or message.receiver not in receivers:
+        raise InvalidEncoding("the message in question is not of this session, round or receiver")
+    return case.reading, message
+
+
+def _keys(evidence: Evidence, roster: Roster) -> None:
+    reading, message = _shown(evidence, roster, GATHERING[-1], True)
+    reading.contributions(message.sender, message.receiver, message.payload)
+
+
+def _mask_shares(evidence: Evidence, roster: Roster) -> None:
+    reading, message = _shown(evidence, roster, "masks", True)
+    reading.mask_shares(message.sender, message.payload)
+
+
+def _ticket(evidence: Evidence, roster: Roster) -> None:
+    reading, message = _shown(evidence, roster, COMPUTING[-1], False)
+    releasing.check_ticket(reading.setup, reading.ticket, message.sender, message.payload)
+
+
+def _signed(evidence: Evidence, roster: Roster) -> None:
+    reading, message = _shown(evidence, roster, COMPUTING[-1], False)
+    releasing.read_set(reading.setup, reading.ticket, message.sender, message.payload)
+
+
+def _partials(evidence: Evidence, roster: Roster) -> None:
+    reading, message = _shown(evidence, roster, COMPUTING[-1], False)
+    release.verify_partials(reading.setup, reading.ticket, message.sender, reading.outputs, message.payload)
+
+
+def _equivocation(evidence: Evidence, roster: Roster) -> None:
     culprit = convicted(evidence, roster)
     place = open_signed(evidence.signed[0], roster)[0]
-    return Equivocation(culprit, f"two different messages in round '{place.round}'")
+    raise Equivocation(culprit, f"two different messages in round '{place.round}'")
 
 
-CHECKS: Mapping[str, Callable[[Evidence, Roster], ProtocolFault]] = {EQUIVOCATION: _equivocation}
-"""Name → pure check; returns the fault or raises CryptoError, PeerRefused or CallerMistake."""
+def _accusation(evidence: Evidence, roster: Roster) -> None:
+    """An abort is signed together with the evidence in it; if that does not hold, its sender accused falsely."""
+    (data,) = evidence.signed
+    message, _ = open_signed(data, roster)
+    if message.round != ABORT or not message.payload:
+        raise InvalidEncoding("this is not an accusation")
+    claim = files.decode(message.payload, roster)
+    if claim.check == ACCUSATION or claim.check not in CHECKS:
+        raise InvalidEncoding("this accusation is not of a session")
+    try:
+        proven(claim, roster)
+    except CryptoError as error:
+        raise FalseComplaint(message.sender, f"the evidence that it sends does not convict anybody ({error})") from None
+
+
+ACCUSATION = "accusation"
+CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
+    EQUIVOCATION: _equivocation,
+    SAID: _said,
+    "keys": _keys,
+    "mask shares": _mask_shares,
+    releasing.TICKET: _ticket,
+    releasing.SIGNED: _signed,
+    releasing.PARTIALS: _partials,
+    ACCUSATION: _accusation,
+}
+"""Name → pure check: raises the ProtocolFault that the evidence proves, or CryptoError or another TacitaError."""

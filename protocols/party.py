@@ -8,6 +8,7 @@ from tacita.crypto.entropy import Entropy
 from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import MultiSigningKey, SigningKey
 from tacita.crypto.threshold import KeyShare, ThresholdKey
+from tacita.protocols.faults import Evidence
 from tacita.protocols.mpc.demand import Opening as EngineOpening
 from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.roster import Roster
@@ -106,3 +107,5 @@ class Result:
     ledger: Sequence[EngineOpening]
     faults: Sequence[str] = ()
     """What went wrong at other nodes after the ticket, when it could no longer change the result."""
+    evidence: Sequence[Evidence] = field(default=(), repr=False)
+    """What convicts these nodes."""
