@@ -12,27 +12,24 @@ roster or key differ from the majority's (ParamMismatch), and that dealt shares 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tacita.crypto.encoding import read_json
 from tacita.crypto.errors import CryptoError, InvalidEncoding
-from tacita.crypto.security import ALLOWED_MODULUS_BITS
-from tacita.crypto.threshold import check_key
 from tacita.protocols import evidence as files
 from tacita.protocols import releasing
+from tacita.protocols.case import read_case
 from tacita.protocols.channel import (
     ABORT,
     EQUIVOCATION,
     EVERYONE,
-    GREET,
     Envelope,
     convicted,
-    echo_of,
     open_signed,
-    root_of,
 )
 from tacita.protocols.faults import (
+    CallerMistake,
     ConversionMismatch,
     Equivocation,
     Evidence,
@@ -41,18 +38,16 @@ from tacita.protocols.faults import (
     ProtocolFault,
     TacitaError,
 )
-from tacita.protocols.policies.registry import complete_terms
-from tacita.protocols.reading import COMPUTING, DISPUTE, GATHERING, Reading, gathering, meeting, opened_tree
+from tacita.protocols.reading import COMPUTING, GATHERING, Reading
 from tacita.protocols.roster import Roster
-from tacita.protocols.stages import release
-from tacita.protocols.stages.certify import key_tree, read_key
-from tacita.protocols.stages.setup import check_parties
+from tacita.protocols.stages import freeze, release
+from tacita.protocols.stages.certify import Certificate
+from tacita.protocols.stages.freeze import Frozen
 from tacita.protocols.terms import canonical_json
 
 SAID = "said"
 MAJORITY = (ParamMismatch, ConversionMismatch)
 """Faults whose proof rests on an honest majority."""
-MAX_OPENED_DIGITS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -107,116 +102,7 @@ def proven(evidence: Evidence, roster: Roster) -> ProtocolFault:
 def _identity(fault: ProtocolFault, evidence: Evidence, roster: Roster) -> str:
     if fault.culprit in roster.names:
         return roster.nodes[roster.index(fault.culprit)].identity.hex()
-    return _case(evidence, roster).reading.setup.participant(fault.culprit).identity.hex()
-
-
-# ---- a session's record ---------------------------------------------------------------------------------------------
-
-
-def context(reading: Reading) -> bytes:
-    """What the messages of a session refer to by hash."""
-    tree = {
-        "terms": reading.terms.tree,
-        "key": key_tree(reading.key),
-        "greetings": {name: data.hex() for name, data in reading.said[GREET].items()},
-        "opened": opened_tree(reading.opened),
-    }
-    return canonical_json(tree)
-
-
-@dataclass
-class Case:
-    """A record of one session that every node has confirmed by its echoes."""
-
-    reading: Reading
-    last: str
-    """The last round of the record."""
-    shown: list[Envelope] = field(default_factory=list)
-    """Messages that are no part of a broadcast."""
-
-
-def _case(evidence: Evidence, roster: Roster) -> Case:
-    """Take the record apart; raises CryptoError or PeerRefused for everything that no honest node has in its hands."""
-    reading = _context(evidence.context, roster)
-    messages = dict[tuple[bytes, str, str, str], tuple[Envelope, bytes]]()
-    for data in evidence.signed:
-        envelope, signed = open_signed(data, roster)
-        place = (envelope.session, envelope.round, envelope.sender, envelope.receiver)
-        if place in messages:
-            raise InvalidEncoding("the evidence holds a message twice")
-        messages[place] = (envelope, signed)
-    label = gathering(meeting(reading.terms), reading.said[GREET])
-    last = _admit(messages, label, GATHERING, reading)
-    labels = {label}
-    if last == GATHERING[-1] and messages:
-        labels.add(reading.session)
-        disputed = any(name == DISPUTE[0] for _, name, *_ in messages)
-        order = (*COMPUTING[:-1], *DISPUTE) if disputed else COMPUTING
-        last = _admit(messages, reading.session, order, reading) or last
-    if any(session not in labels for session, *_ in messages):
-        raise InvalidEncoding("the evidence mixes messages of several sessions, or its record has gaps")
-    if last == COMPUTING[-1]:
-        reading.root = _root(reading, label)
-        if any(said != reading.openings for said in reading.said[last].values()):
-            raise InvalidEncoding("the nodes did not all open what the evidence says")
-        reading.check_opened()
-    return Case(reading, last, [envelope for envelope, _ in messages.values()])
-
-
-def _context(data: bytes, roster: Roster) -> Reading:
-    tree = read_json(data)
-    if not isinstance(tree, dict) or set(tree) != {"terms", "key", "greetings", "opened"}:
-        raise InvalidEncoding("the context is not that of a session")
-    terms, key = complete_terms(tree["terms"]), read_key(tree["key"])
-    if terms.canonical() != canonical_json(tree["terms"]) or key_tree(key) != tree["key"]:
-        raise InvalidEncoding("terms or key are not complete and canonical")
-    if key.modulus.bit_length() > max(ALLOWED_MODULUS_BITS):
-        raise InvalidEncoding("the key is longer than any key of a session")
-    check_parties(key, roster)
-    check_key(key)
-    greetings = tree["greetings"]
-    if set(greetings) != set(roster.names):
-        raise InvalidEncoding("the greetings are not those of all nodes")
-    reading = Reading(terms, roster, key)
-    reading.said[GREET] = {name: bytes.fromhex(greetings[name]) for name in roster.names}
-    reading.opened = {label: [_integer(text) for text in values] for label, values in tree["opened"].items()}
-    return reading
-
-
-def _integer(text: str) -> int:
-    if len(text) > MAX_OPENED_DIGITS:
-        raise InvalidEncoding("an opened value is too long")
-    return int(text, 16)
-
-
-def _admit(
-    messages: dict[tuple[bytes, str, str, str], tuple[Envelope, bytes]],
-    label: bytes,
-    order: tuple[str, ...],
-    reading: Reading,
-) -> str:
-    """Move complete broadcasts, each echoed alike by everybody, into the reading; returns the last one's name."""
-    names, last = reading.roster.names, ""
-    for name in order:
-        places = [(label, name, sender, EVERYONE) for sender in names]
-        if not all(place in messages for place in places):
-            break
-        said = [messages.pop(place) for place in places]
-        echo = echo_of(signed for _, signed in said)
-        for sender in names:
-            heard = messages.pop((label, f"{name}/echo", sender, EVERYONE), None)
-            if heard is None or heard[0].payload != echo:
-                raise InvalidEncoding(f"{sender} has not confirmed the messages of round '{name}'")
-        reading.said[name] = {envelope.sender: envelope.payload for envelope, _ in said}
-        last = name
-    return last
-
-
-def _root(reading: Reading, label: bytes) -> bytes:
-    """The digest of all broadcasts, as the nodes' channels have it."""
-    root = root_of(meeting(reading.terms), b"", {GREET: reading.said[GREET]})
-    root = root_of(label, root, {name: reading.said[name] for name in GATHERING})
-    return root_of(reading.session, root, {name: reading.said[name] for name in COMPUTING})
+    return read_case(evidence, roster).reading.setup.participant(fault.culprit).identity.hex()
 
 
 # ---- the checks -----------------------------------------------------------------------------------------------------
@@ -246,7 +132,7 @@ READINGS: Mapping[str, Callable[[Reading], object]] = {
 
 
 def _said(evidence: Evidence, roster: Roster) -> None:
-    case = _case(evidence, roster)
+    case = read_case(evidence, roster)
     if case.shown or case.last not in READINGS:
         raise InvalidEncoding("the evidence does not end with a round in which somebody can break a rule")
     READINGS[case.last](case.reading)
@@ -254,7 +140,7 @@ def _said(evidence: Evidence, roster: Roster) -> None:
 
 def _shown(evidence: Evidence, roster: Roster, after: str, private: bool) -> tuple[Reading, Envelope]:
     """The one message in question, of the round that the check is named after."""
-    case = _case(evidence, roster)
+    case = read_case(evidence, roster)
     if case.last != after or len(case.shown) != 1:
         raise InvalidEncoding("the evidence is not one message and the record before it")
     (message,) = case.shown
@@ -310,6 +196,32 @@ def _accusation(evidence: Evidence, roster: Roster) -> None:
         raise FalseComplaint(message.sender, f"the evidence that it sends does not convict anybody ({error})") from None
 
 
+def _two_sets(evidence: Evidence, roster: Roster) -> None:
+    tree = read_json(evidence.context)
+    if not isinstance(tree, dict) or set(tree) != {"node", "first", "second"} or tree["node"] not in roster.names:
+        raise InvalidEncoding("this is not evidence of two sets of bids")
+    sets = Frozen.read(tree["first"]), Frozen.read(tree["second"])
+    freeze.check_two(roster, tree["node"], sets, evidence.signed)
+
+
+def omissions(receipt: Any, certificate: Certificate, roster: Roster) -> list[bytes]:
+    """A receipt against a certificate: evidence about every node whose signature stands in both; raises CryptoError."""
+    try:
+        if receipt["format"] != freeze.RECEIPT:
+            raise ValueError
+        first, second = Frozen.read(receipt["set"]), freeze.certified(certificate)
+        signed = {name: bytes.fromhex(receipt["signatures"][name]) for name in roster.names}
+    except (ValueError, LookupError, TypeError, AttributeError, CallerMistake):
+        raise InvalidEncoding("the receipt is not one of a session") from None
+    results = []
+    for name in set(roster.names) & set(certificate.nodes):
+        tree = {"node": name, "first": first.tree(), "second": second.tree()}
+        signatures = (signed[name], certificate.nodes[name].freeze)
+        results.append(files.to_file(Evidence(TWO_SETS, signatures, canonical_json(tree)), roster))
+    return results
+
+
+TWO_SETS = "two sets"
 ACCUSATION = "accusation"
 CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
     EQUIVOCATION: _equivocation,
@@ -319,6 +231,7 @@ CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
     releasing.TICKET: _ticket,
     releasing.SIGNED: _signed,
     releasing.PARTIALS: _partials,
+    TWO_SETS: _two_sets,
     ACCUSATION: _accusation,
 }
 """Name → pure check: raises the ProtocolFault that the evidence proves, or CryptoError or another TacitaError."""

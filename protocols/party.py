@@ -103,7 +103,8 @@ class Result:
     outcome: Mapping[str, Any]
     private: Mapping[str, Mapping[str, Any]]
     """Private outcomes of hosted participants."""
-    receipts: Mapping[str, Sequence[str]]
+    receipts: Mapping[str, Mapping[str, Any]]
+    """Of hosted participants: the frozen set with all signatures."""
     ledger: Sequence[EngineOpening]
     faults: Sequence[str] = ()
     """What went wrong at other nodes after the ticket, when it could no longer change the result."""

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.signature import SIGNATURE_BYTES
+from tacita.protocols.case import context
 from tacita.protocols.channel import Channel, Envelope
 from tacita.protocols.faults import Evidence, ProtocolFault
-from tacita.protocols.judge import SAID, context, proven
+from tacita.protocols.judge import SAID, proven
 from tacita.protocols.reading import Reading
 
 

@@ -37,7 +37,7 @@ from tacita.protocols.stages.certify import CertifiedBid
 from tacita.protocols.stages.commit import BidObject
 from tacita.protocols.stages.masks import PostedMasks
 from tacita.protocols.stages.partials import combined, verify_partials
-from tacita.protocols.stages.setup import Enrolled, Setup
+from tacita.protocols.stages.setup import Enrolled, Setup, check_participant
 from tacita.protocols.terms import Terms, canonical_json
 
 VERSION = "tacita/1"
@@ -86,12 +86,6 @@ def _agreed(setup: Setup) -> dict[str, str]:
         "key": setup.key_id.hex(),
         "terms": setup.terms.digest().hex(),
     }
-
-
-def check_participant(name: str, roster: Roster) -> None:
-    """A verdict names nodes and participants alike, so nobody takes part under a node's name."""
-    if name in roster.names:
-        raise CallerMistake(f"participant {name} has the name of a node; give it another name")
 
 
 def complaint(participant: str, key: SealingKey) -> bytes:
@@ -278,9 +272,12 @@ class Reading:
     @cached_property
     def freeze(self) -> bytes:
         """The digest of the set of bids."""
-        certified = {name: o.certified for name, o in self.objects.items()}
-        hashes = {name: commit.object_hash(bid.public, bid.envelopes) for name, bid in certified.items()}
-        return certify.freeze_digest(self.setup.auction_id, hashes)
+        return certify.freeze_digest(self.setup.auction_id, self.hashes)
+
+    @property
+    def hashes(self) -> dict[str, bytes]:
+        """{participant: object hash}, of objects that were opened."""
+        return {name: self.promised[name][0] for name in self.objects}
 
     @cached_property
     def frozen(self) -> dict[str, bytes]:

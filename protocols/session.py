@@ -20,7 +20,6 @@ from tacita.crypto.entropy import Entropy
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import SIGNATURE_BYTES
-from tacita.crypto.transcript import digest
 from tacita.protocols import releasing, verify
 from tacita.protocols.binding import check_dealings, exchange_masks
 from tacita.protocols.channel import GREET, Channel, Wire
@@ -37,11 +36,11 @@ from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.proving import Prover
-from tacita.protocols.reading import VERSION, Reading, check_participant, complaint, gathering, hello, meeting
-from tacita.protocols.stages import certify, commit, share
+from tacita.protocols.reading import VERSION, Reading, complaint, gathering, hello, meeting
+from tacita.protocols.stages import certify, commit, freeze, share
 from tacita.protocols.stages.certify import Certificate, NodePart
 from tacita.protocols.stages.masks import summed
-from tacita.protocols.stages.setup import Enrolled, Setup
+from tacita.protocols.stages.setup import Enrolled, Setup, check_participant
 from tacita.protocols.terms import Terms, canonical_json
 
 __all__ = ["VERSION", "make_channel", "meeting", "run_session"]
@@ -95,7 +94,7 @@ class _Session:
         setup = reading.setup
         # 1. commit, freeze, coins
         openings = await self._commit(channel)
-        receipts = await self._freeze(channel)
+        receipts = await self._freeze(channel, mine[:32])
         await self._coins(channel, mine)
         # 2. share; from here on messages carry the session id, which no earlier session can have had
         party.report(Event("share"))
@@ -263,27 +262,24 @@ class _Session:
             await asyncio.sleep(0)
         return openings
 
-    async def _freeze(self, channel: Channel) -> dict[str, list[str]]:
+    async def _freeze(self, channel: Channel, coin: bytes) -> dict[str, dict[str, Any]]:
+        """Sign the set of bids, once under this name; returns the hosted participants' receipts."""
         reading = self.reading
+        # On disk before the signature: no other set and no other coin under this name, so whoever sees the order and
+        # leaves has not redrawn it, and two signed sets convict a node.
+        drawn = reading.freeze + coin
+        if self.party.store.remember("drawn", freeze.place(self.terms, reading.roster), drawn) != drawn:
+            raise CallerMistake(
+                "an auction of this name has already frozen its bids; give the next one another [session] name"
+            )
         mine = self.party.identity.sign("freeze", reading.freeze)
         reading.said["freeze"] = await channel.broadcast("freeze", mine)
-        # The signed freeze digest of every node is each participant's receipt.
-        receipts = [f"{node}:{signature.hex()}" for node, signature in reading.frozen.items()]
-        return {h.name: receipts for h in self.hosted}
+        receipt = freeze.receipt(reading.setup, reading.hashes, reading.frozen)
+        return {h.name: receipt for h in self.hosted}
 
     async def _coins(self, channel: Channel, mine: bytes) -> None:
-        # From here on the order is known: under this name it is drawn once, for these bids and with this coin.
-        # Without a name its terms identify it: the auction id would not, a node changes that with its participants.
-        reading = self.reading
-        name = self.terms.session.name or self.terms.digest().hex()
-        place = digest("draw", ("roster", reading.roster.digest), ("name", name))
-        drawn = reading.freeze + mine[:32]
-        if self.party.store.remember("drawn", place, drawn) != drawn:
-            raise CallerMistake(
-                "an auction of this name has already drawn its order; give the next one another [session] name"
-            )
-        reading.said["coins"] = await channel.broadcast("coins", mine)
-        _ = reading.parts
+        self.reading.said["coins"] = await channel.broadcast("coins", mine)
+        _ = self.reading.parts
 
     # ---- 2. share ---------------------------------------------------------------------------------------------
 
