@@ -326,6 +326,11 @@ class Channel:
 
     async def abort(self, evidence: Evidence | None = None) -> None:
         """Tell the others that this session is over; carries no reason but evidence that anybody can check."""
+        if evidence is not None and evidence.check == EQUIVOCATION:
+            try:
+                convicted(evidence, self.roster)
+            except (CryptoError, PeerRefused):
+                evidence = None  # an accusation that does not hold would convict this node
         payload = encode(evidence, self.roster) if evidence else b""
         await self.post(ABORT, payload if len(payload) <= MAX_PAYLOAD else b"")
 

@@ -146,7 +146,7 @@ class Reading:
 
     @cached_property
     def hellos(self) -> dict[str, Hello]:
-        """Everybody's announcement; whoever states other parameters than an honest majority is named."""
+        """Everybody's announcement; whoever states other parameters than most nodes is named."""
         mine = _agreed(self._bare)
         keys = {*mine, "enrolled", "coin", "keys"}
         trees = {name: messages.canonical_tree(name, data, keys) for name, data in self.said["hello"].items()}
@@ -154,11 +154,13 @@ class Reading:
         for name, tree in trees.items():
             for what in (what for what in mine if tree[what] != mine[what]):
                 different.setdefault(name, what)
-        if len(trees) - len(different) <= self.roster.threshold:
+        if 2 * len(different) >= len(trees):
             what = next(iter(different.values()))
-            raise CallerMistake(f"this node's {what} differ from those of most nodes; agree on one and start again")
+            raise CallerMistake(f"this node's {what} differ from those of most nodes; agree and start again")
         for name, what in different.items():
-            raise ParamMismatch(name, f"its {what} differ from the majority's; agree on one {what} and start again")
+            raise ParamMismatch(
+                name, f"its {what} differ from those of most nodes; agree on one {what} and start again"
+            )
         return {name: self._hello(name, tree) for name, tree in trees.items()}
 
     def _hello(self, name: str, tree: Mapping[str, Any]) -> Hello:

@@ -198,8 +198,11 @@ class _Session:
 
     def _judged(self, evidence: Evidence) -> ProtocolFault | None:
         """The fault that evidence from a peer proves, if it is about this session."""
-        fault = proven(evidence, self.party.roster)
-        return fault if self.prover.is_mine(evidence) else None
+        try:
+            fault = proven(evidence, self.party.roster)
+            return fault if self.prover.is_mine(evidence) else None
+        except CryptoError:
+            return None
 
     def _accused(self, signed: bytes) -> ProtocolFault | None:
         """The fault of a peer that accuses with evidence that does not hold."""
@@ -213,6 +216,7 @@ class _Session:
         party, terms, reading = self.party, self.terms, self.reading
         for h in self.hosted:
             check_participant(h.name, party.roster)
+            POLICIES[terms.policy].check_pattern(terms, h.name, h.pattern)
         enrolled = [Enrolled.sign(h.identity, h.name, h.pattern, party.name, terms) for h in self.hosted]
         contributions = share.Contributions.draw(party.roster, party.index, party.entropy)
         coin, nonce = party.entropy.token(32), party.entropy.token(32)

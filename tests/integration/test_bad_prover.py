@@ -7,7 +7,7 @@ import pytest
 from tacita.node.client import NodeFailure
 from tests.integration import samples
 from tests.integration.injection import changed_node
-from tests.integration.running import Running
+from tests.integration.running import Running, tacita
 
 pytestmark = pytest.mark.cluster
 
@@ -47,9 +47,13 @@ def test_random_bytes_in_place_of_a_bid_are_refused_by_every_other_node(what: st
     for name in ("node1", "node3"):
         failure = ended[name]
         assert isinstance(failure, NodeFailure) and failure.exit_code == 3
-        assert not cluster.result(name, session).exists()
+        (evidence,) = cluster.result(name, session).iterdir()
+        assert evidence.name == "evidence.json", "nothing else is left of the session"
         sentences.add(failure.message)
+        judged = tacita("judge", evidence, "--roster", cluster.data(name) / "roster.json")
+        assert judged.code == 0 and judged.out.startswith("convicted ("), judged.err
     (sentence,) = sentences
+    assert sentence.endswith(f"(evidence for tacita judge: sessions/{session}/evidence.json)")
     culprit, _, reason = sentence.partition(" broke the protocol: ")
     assert culprit in ("bob", "node2") and len(reason) > 20 and "\n" not in sentence
 
