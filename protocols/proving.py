@@ -38,6 +38,8 @@ class Prover:
 
     def complete(self, fault: ProtocolFault) -> None:
         """Give the fault its evidence; what would not convict its culprit before strangers is no evidence."""
+        if not self._channels:
+            return  # the nodes have not met: what was said so far convicts nobody
         evidence = fault.evidence or self.evidence()
         try:
             found = proven(evidence, self.reading.roster)
