@@ -17,6 +17,7 @@ from tacita.protocols.roster import Roster
 from tacita.protocols.stages.certify import Certificate
 
 ACQUITTED = 1
+RESTS_ON = {"signature": "its signature alone", "majority": "fewer than half of the nodes being corrupt"}
 
 
 def judge(
@@ -43,6 +44,7 @@ def judge(
     else:
         for verdict in convicted:
             sys.stdout.write(f"convicted ({verdict.fault}): {verdict.sentence}\n")
+            sys.stdout.write(f"  its key is {verdict.identity}; the proof rests on {RESTS_ON[verdict.rests_on]}\n")
         if not convicted:
             sys.stdout.write(f"acquitted: {verdicts[0].sentence}\n")
     return 0 if convicted else ACQUITTED
