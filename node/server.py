@@ -181,7 +181,6 @@ class Node:
                 key=self.loaded.key,
                 share=self.loaded.share,
                 identity=self.loaded.identity.signing,
-                sealing=self.loaded.identity.sealing,
                 multi=self.loaded.identity.multi,
                 entropy=SystemEntropy(),
                 store=self.journal,

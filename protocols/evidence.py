@@ -61,15 +61,20 @@ def from_file(data: bytes, roster: Roster) -> Evidence:
         raise InvalidEncoding(f"the evidence has {len(data)} bytes, more than any session produces")
     try:
         tree = read_json(data)
-        if not isinstance(tree, Mapping) or canonical_json(tree) + b"\n" != data:
+        evidence = _read(tree, roster)
+        if to_file(evidence, roster) != data:
             raise ValueError
-        return _read(tree, roster)
+        return evidence
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidEncoding("the file is not evidence in its canonical form") from None
 
 
 def _read(tree: Mapping[str, Any], roster: Roster) -> Evidence:
-    if set(tree) != {"format", "check", "roster", "context", "signed"} or tree["format"] != FORMAT:
+    if (
+        not isinstance(tree, Mapping)
+        or set(tree) != {"format", "check", "roster", "context", "signed"}
+        or tree["format"] != FORMAT
+    ):
         raise ValueError
     if tree["roster"] != roster.digest.hex():
         raise InvalidEncoding("the evidence is about the nodes of another roster")

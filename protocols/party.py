@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tacita.crypto.entropy import Entropy
-from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import MultiSigningKey, SigningKey
 from tacita.crypto.threshold import KeyShare, ThresholdKey
 from tacita.protocols.faults import Evidence
@@ -81,7 +80,6 @@ class Party:
     key: ThresholdKey
     share: KeyShare = field(repr=False)
     identity: SigningKey = field(repr=False)
-    sealing: SealingKey = field(repr=False)
     multi: MultiSigningKey = field(repr=False)
     entropy: Entropy
     store: Store

@@ -12,7 +12,7 @@ from functools import lru_cache
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
-from tacita.crypto.errors import CryptoError
+from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols import evidence as files
 from tacita.protocols import judge
@@ -194,6 +194,27 @@ def test_false_evidence_convicts_nobody_honest() -> None:
     verdicts = [try_to_convict(number) for number in range(SAMPLE)]
     convicted = [v for v in verdicts if v.convicts]
     assert {"node3"} <= {v.culprit for v in convicted}, "nothing ever reached a check: the sample shows nothing"
+
+
+def test_decoders_of_evidence_refuse_with_one_error_and_at_once() -> None:
+    """Whatever bytes: InvalidEncoding, or evidence that encodes to the same bytes again."""
+    start, _, cluster = sources()
+    roster, whole = cluster.roster, replace(start[0], signed=start[0].signed[:6])
+    entropy = SeededEntropy("decoders")
+    for number in range(500):
+        wire, file = mutated(files.encode(whole, roster), entropy), mutated(files.to_file(whole, roster), entropy)
+        for data, read, write in ((wire, files.decode, files.encode), (file, files.from_file, files.to_file)):
+            try:
+                assert write(read(data, roster), roster) == data, number
+            except InvalidEncoding:
+                continue
+    for data in (b"", b"[" * 100_000, b'{"signed":' * 50_000, b"NaN", b"9" * 5000, b"null\n", b"{}\n", b"\xff"):
+        for read in (files.decode, files.from_file):
+            with pytest.raises(InvalidEncoding):
+                read(data, roster)
+    many = files.encode(replace(whole, signed=(b"",) * 100_000), roster)
+    with pytest.raises(InvalidEncoding, match="bytes too many"):
+        files.decode(many, roster)
 
 
 @pytest.mark.slow
