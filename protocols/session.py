@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tacita.crypto.encoding import Writer
-from tacita.crypto.entropy import Entropy
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import SIGNATURE_BYTES
@@ -239,7 +238,7 @@ class _Session:
         """Returns what the hosted participants keep."""
         party, reading, setup = self.party, self.reading, self.reading.setup
         party.report(Event("commit"))
-        self._keys_of = {e.name: fresh_key(party.entropy) for e in setup.enrolled}
+        self._keys_of = {e.name: SealingKey(party.entropy.token(32)) for e in setup.enrolled}
         fresh = b"".join(key.public for key in self._keys_of.values())
         reading.said["envelope keys"] = await channel.broadcast("envelope keys", fresh)
         mine: dict[str, bytes] = {}
@@ -340,8 +339,3 @@ class _Session:
                 mine = verify.private_outputs(setup, plaintexts, name, opening.masks)
                 results[name] = setup.instance.private_outcome(name, mine, public)
         return results
-
-
-def fresh_key(entropy: Entropy) -> SealingKey:
-    """A key for one envelope."""
-    return SealingKey(entropy.token(32))
