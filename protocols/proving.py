@@ -16,15 +16,15 @@ class Prover:
     """Collects what was said in one session; a fault leaves it with evidence that the judge accepts, or with none."""
 
     def __init__(self, reading: Reading) -> None:
-        self.reading, self._channels = reading, list[Channel]()
+        self.reading, self.channels = reading, list[Channel]()
 
     def follow(self, channel: Channel) -> None:
         """This channel's broadcasts are part of the session from now on."""
-        self._channels.append(channel)
+        self.channels.append(channel)
 
     def evidence(self, check: str = SAID, shown: Sequence[bytes] = ()) -> Evidence:
         """Everything that all nodes agree on, and the signed messages in question."""
-        said = [data for channel in self._channels for data in channel.record()]
+        said = [data for channel in self.channels for data in channel.record()]
         return Evidence(check, (*said, *shown), context(self.reading))
 
     @contextmanager
@@ -38,7 +38,7 @@ class Prover:
 
     def complete(self, fault: ProtocolFault) -> None:
         """Give the fault its evidence; what would not convict its culprit before strangers is no evidence."""
-        if not self._channels:
+        if not self.channels:
             return  # the nodes have not met: what was said so far convicts nobody
         evidence = fault.evidence or self.evidence()
         try:
@@ -50,5 +50,5 @@ class Prover:
 
     def is_mine(self, evidence: Evidence) -> bool:
         """Whether all messages of the evidence belong to this session."""
-        labels = {channel.session for channel in self._channels}
+        labels = {channel.session for channel in self.channels}
         return {Envelope.decode(data[SIGNATURE_BYTES:]).session for data in evidence.signed} <= labels

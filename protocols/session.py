@@ -126,7 +126,8 @@ class _Session:
         await self._same_openings(channel, solved)
         reading.root = channel.root
         # Evidence that comes with an abort is not looked at any more: it could take longer than a deadline.
-        channel.judge = channel.accuse = None
+        for each in self.prover.channels:
+            each.judge = each.accuse = None
         evident = self.prover.evidence
         signed = await releasing.sign_ticket(party, setup, channel, reading.ticket, evident)
         partials, plaintexts, faults = await releasing.decrypt(

@@ -80,3 +80,21 @@ def run(cluster: Running, folder: Path) -> str:
     sentence = cluster.run(samples.TINY.write(folder), folder / "out").refused(3)
     assert not list((folder / "out").iterdir())
     return sentence
+
+
+def test_a_wrong_decryption_leaves_the_result_and_evidence_beside_it(idle: Path, tmp_path: Path) -> None:
+    body = """
+honest = module.decrypt_partially
+def decrypt_partially(*arguments):
+    data = honest(*arguments)
+    return data[:-1] + bytes([data[-1] ^ 1])
+module.decrypt_partially = decrypt_partially
+"""
+    with changed_node(idle, "node1", tmp_path / "patch", "tacita.protocols.stages.release", body) as cluster:
+        ended = cluster.join(samples.TINY, "wrong-decryption")
+    for name in ("node2", "node3"):
+        assert not isinstance(ended[name], NodeFailure), ended[name]
+        folder = cluster.result(name, "wrong-decryption")
+        assert (folder / "outcome.json").exists()
+        judged = tacita("judge", folder / "evidence.json", "--roster", cluster.data(name) / "roster.json")
+        assert judged.code == 0 and "BadPartialDecryption" in judged.out and "node1" in judged.out, judged.err
