@@ -33,6 +33,14 @@ class SealingKey:
         return X25519PrivateKey.from_private_bytes(self.secret).public_key().public_bytes_raw()
 
 
+def check_recipient(public: bytes) -> None:
+    """Refuse a key for which sealing fails: points of small order; raises InvalidEncoding."""
+    try:
+        X25519PrivateKey.from_private_bytes(bytes(32)).exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:
+        raise InvalidEncoding("a key for envelopes is no public key") from None
+
+
 def _keys(shared: bytes, ephemeral: bytes, recipient: bytes, associated: bytes) -> tuple[bytes, bytes]:
     info = b"tacita/v1/envelope" + ephemeral + recipient + len(associated).to_bytes(4, "big") + associated
     material = HKDF(algorithm=SHA256(), length=64, salt=None, info=info).derive(shared)

@@ -8,7 +8,7 @@ roster.json key.json     the cluster and its public key, with all nodes' signatu
 journal.sqlite           tickets, spent auctions, key ceremonies
 participants/      0700  signing keys of the participants that this node speaks for
 inbox/<session>/   0700  terms.json, inputs.csv and budget.csv of a session to run
-sessions/<session>/      outcome.json, certificate.json, receipts, private/<participant>.json (0600)
+sessions/<session>/      outcome.json, certificate.json, receipts/, private/<participant>.json (0600), evidence.json
 """
 
 from collections.abc import Iterator

@@ -29,7 +29,15 @@ from tacita.node.solver import EngineBug, Worker
 from tacita.node.transport import OPTIONS, Transport
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.channel import Channel
-from tacita.protocols.faults import Absent, CallerMistake, MachineFault, ProtocolFault, TacitaError
+from tacita.protocols.evidence import to_file
+from tacita.protocols.faults import (
+    Absent,
+    CallerMistake,
+    Evidence,
+    MachineFault,
+    ProtocolFault,
+    TacitaError,
+)
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES, complete_terms
@@ -160,7 +168,6 @@ class Node:
                 key=self.loaded.key,
                 share=self.loaded.share,
                 identity=self.loaded.identity.signing,
-                sealing=self.loaded.identity.sealing,
                 multi=self.loaded.identity.multi,
                 entropy=SystemEntropy(),
                 store=self.journal,
@@ -180,6 +187,11 @@ class Node:
             self._save(session, result)
             self._sessions += 1
             return result
+        except ProtocolFault as fault:
+            if fault.evidence is None:
+                raise
+            kept = f"{fault.reason} (evidence for tacita judge: {self._keep_evidence(session, fault.evidence)})"
+            raise type(fault)(fault.culprit, kept, fault.evidence) from fault
         finally:
             self._running.discard(session)
             self._cost.pop(session, None)
@@ -258,13 +270,23 @@ class Node:
         folder = self.loaded.folder.session(session)
         files.write(folder / "certificate.json", result.certificate)
         files.write_json(folder / "outcome.json", result.outcome)
-        for name, receipts in result.receipts.items():
-            files.write_json(files.private_folder(folder / "receipts") / f"{name}.json", receipts, files.PRIVATE)
+        for name, receipt in result.receipts.items():
+            files.write_canonical(files.private_folder(folder / "receipts") / f"{name}.json", receipt, files.PRIVATE)
         for name, outcome in result.private.items():
             files.write_json(files.private_folder(folder / "private") / f"{name}.json", outcome, files.PRIVATE)
+        for evidence in result.evidence:
+            log.warning("the evidence of a fault that changed nothing is in %s", self._keep_evidence(session, evidence))
         ledger = [[entry.kind, entry.count, entry.width] for entry in result.ledger]
         files.write_json(folder / "openings.json", ledger)
         files.write_json(folder / "cost.json", self._cost.pop(session, {}))
+
+    def _keep_evidence(self, session: str, evidence: Evidence) -> str:
+        """Save what convicts the culprit, beside the session; returns the path within this node's folder."""
+        folder, number = self.loaded.folder.session(session), 1
+        while (path := folder / ("evidence.json" if number == 1 else f"evidence-{number}.json")).exists():
+            number += 1
+        files.write(path, to_file(evidence, self.loaded.roster))
+        return str(path.relative_to(self.loaded.folder.path))
 
     # ---- what the services need -------------------------------------------------------------------------------
 

@@ -2,85 +2,65 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from tacita.protocols import messages
 from tacita.protocols.channel import Channel
-from tacita.protocols.faults import ProtocolFault
 from tacita.protocols.party import Party
+from tacita.protocols.proving import Prover
+from tacita.protocols.reading import Reading
 from tacita.protocols.stages import bind
 from tacita.protocols.stages import masks as mask_stage
-from tacita.protocols.stages.bind import Combination, Dealing
-from tacita.protocols.stages.masks import PostedMasks
-from tacita.protocols.stages.partials import combined, decrypt_partially, verify_partials
-from tacita.protocols.stages.setup import Setup
+from tacita.protocols.stages.bind import Combination
+from tacita.protocols.stages.partials import decrypt_partially
 
 
-@dataclass(frozen=True)
-class Masked:
-    """All nodes' masks: as posted, verified, and this node's shares of them."""
-
-    posted: Mapping[str, bytes]
-    verified: Mapping[str, PostedMasks]
-    shares: Mapping[str, Sequence[int]] = field(repr=False)
-
-
-async def exchange_masks(party: Party, setup: Setup, channel: Channel, session: bytes) -> Masked:
-    """Post this node's masks, deal their shares, verify everybody's."""
-    mine = mask_stage.make_masks(setup, session, party.name, party.entropy)
-    posted = await channel.broadcast("masks", mine.posted)
-    verified = {}
-    for name in setup.roster.names:
-        verified[name] = mask_stage.verify_masks(setup, session, name, posted[name])
+async def exchange_masks(party: Party, prover: Prover, channel: Channel) -> dict[str, Sequence[int]]:
+    """Post this node's masks, deal their shares, verify everybody's; returns this node's shares by dealer."""
+    reading = prover.reading
+    mine = mask_stage.make_masks(reading.setup, reading.session, party.name, party.entropy)
+    reading.said["masks"] = await channel.broadcast("masks", mine.posted)
+    for name in reading.roster.names:
+        reading.posted(name)
         await asyncio.sleep(0)
-    dealt = {peer: mine.dealt[setup.roster.index(peer)] for peer in channel.peers}
+    dealt = {peer: mine.dealt[reading.roster.index(peer)] for peer in channel.peers}
     received = {party.name: mine.dealt[party.index], **await channel.exchange("mask shares", dealt)}
-    shares = {name: mask_stage.read_shares(setup, name, received[name]) for name in setup.roster.names}
-    return Masked(posted, verified, shares)
+    shares = dict[str, Sequence[int]]()
+    for name in reading.roster.names:
+        with prover.reads(channel, "mask shares", name):
+            shares[name] = reading.mask_shares(name, received[name])
+    return shares
 
 
-async def check_dealings(
-    party: Party, setup: Setup, channel: Channel, session: bytes, everybody: Sequence[Dealing]
-) -> None:
+async def check_dealings(party: Party, reading: Reading, channel: Channel, shares: Mapping[str, Sequence[int]]) -> None:
     """Check all dealers' shares at once; raises ConversionMismatch naming a dealer, or SuspectFault.
 
-    Call it when this node holds its shares from everybody.
+    Call it when this node holds its shares from everybody: `shares` by dealer.
     """
     # 1. A coin that nobody can know before all parts of it are fixed. A node's commitment is also its receipt for all
     # shares, and no part of the coin is shown before every node's is there: nothing dealt can depend on the coin.
     coin, nonce = party.entropy.token(32), party.entropy.token(32)
-    promised = await channel.broadcast("bind commit", bind.commitment(party.name, coin, nonce))
-    revealed = await channel.broadcast("bind coin", coin + nonce)
-    coins = {}
-    for name, payload in revealed.items():
-        if len(payload) != 64 or bind.commitment(name, payload[:32], payload[32:]) != promised[name]:
-            raise ProtocolFault(name, "its part of the coin is not the one it committed to")
-        coins[name] = payload[:32]
+    reading.said["bind commit"] = await channel.broadcast("bind commit", bind.commitment(party.name, coin, nonce))
+    reading.said["bind coin"] = await channel.broadcast("bind coin", coin + nonce)
     # 2. One combination of everything, from the shares and from the ciphertexts.
-    parts = bind.combinations(setup, session, coins, everybody)
-    total = bind.together(setup, parts)
-    shares, plaintexts = await _open(party, setup, channel, session, "all", [total])
-    if bind.check_total(setup, {node: row[0] for node, row in shares.items()}, plaintexts[0]):
+    parts = reading.combinations(shares)
+    await _open(party, reading, channel, "all", [bind.together(reading.setup, parts)])
+    if reading.bound():
         return
     # 3. Somebody dealt wrong shares, or lied just now: the same for every dealer.
-    shares, plaintexts = await _open(party, setup, channel, session, "each", parts)
-    dealers = [part.dealer for part in parts]
-    by_dealer = {dealer: {node: row[i] for node, row in shares.items()} for i, dealer in enumerate(dealers)}
-    raise bind.blame(setup, by_dealer, dict(zip(dealers, plaintexts, strict=True)))
+    await _open(party, reading, channel, "each", parts)
+    raise reading.blame()
 
 
-async def _open(
-    party: Party, setup: Setup, channel: Channel, session: bytes, what: str, parts: Sequence[Combination]
-) -> tuple[dict[str, list[int]], list[int]]:
+async def _open(party: Party, reading: Reading, channel: Channel, what: str, parts: Sequence[Combination]) -> None:
     """Every node's shares of the combinations, and their decryption."""
+    setup = reading.setup
     width = (setup.demand.prime.bit_length() + 7) // 8
-    told = await channel.broadcast(f"bind {what}", b"".join(part.share.to_bytes(width, "big") for part in parts))
-    shares = {node: messages.field_elements(node, data, setup.demand.prime, len(parts)) for node, data in told.items()}
+    mine = b"".join(part.share.to_bytes(width, "big") for part in parts)
+    reading.said[f"bind {what}"] = await channel.broadcast(f"bind {what}", mine)
+    reading.opened_shares(what)
     # No node decrypts before it has everybody's shares: the echo of the round above says that all hold the same.
-    ciphertexts = [part.ciphertext for part in parts]
-    mine = decrypt_partially(setup, bind.context(session, party.name, what), party.share, ciphertexts, party.entropy)
-    partials = {}
-    for node, data in (await channel.broadcast(f"bind {what} partials", mine)).items():
-        partials[node] = verify_partials(setup, bind.context(session, node, what), ciphertexts, data)
+    context = bind.context(reading.session, party.name, what)
+    mine = decrypt_partially(setup, context, party.share, reading.ciphertexts(what), party.entropy)
+    reading.said[f"bind {what} partials"] = await channel.broadcast(f"bind {what} partials", mine)
+    for node in reading.roster.names:
+        reading.partials(what, node)
         await asyncio.sleep(0)
-    return shares, combined(setup, partials)

@@ -11,6 +11,7 @@ node that starts again says something new, and nothing said there convicts anybo
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -19,6 +20,7 @@ from tacita.crypto.encoding import Reader, Writer
 from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.crypto.signature import SIGNATURE_BYTES, SigningKey, verify_signature
 from tacita.crypto.transcript import Transcript, digest
+from tacita.protocols.evidence import decode, encode
 from tacita.protocols.faults import (
     Absent,
     Equivocation,
@@ -33,7 +35,6 @@ from tacita.protocols.roster import Roster
 EVERYONE = "*"
 ABORT = "abort"
 EQUIVOCATION = "equivocation"
-MAX_EVIDENCE = 512
 GREET = "greet"
 MAX_PAYLOAD = 48 << 20
 MAX_WAITING_MESSAGES = 64
@@ -116,15 +117,23 @@ def convicted(evidence: Evidence, roster: Roster) -> str:
     return first.sender
 
 
-def _read_evidence(payload: bytes) -> Evidence:
-    """Two signed messages, or the name of another check and as many as it needs; raises InvalidEncoding."""
-    reader, blobs = Reader(payload, "an abort"), list[bytes]()
-    while len(blobs) < MAX_EVIDENCE and reader.left:
-        blobs.append(reader.blob(MAX_PAYLOAD))
-    reader.finish()
-    # A signed message is longer than any check's name.
-    named = bool(blobs) and len(blobs[0]) <= SIGNATURE_BYTES and blobs[0].isascii()
-    return Evidence(blobs[0].decode(), tuple(blobs[1:])) if named else Evidence(EQUIVOCATION, tuple(blobs))
+def echo_of(signed: Iterable[bytes]) -> bytes:
+    """What a node echoes: a digest of everybody's signed message, in roster order."""
+    return b"".join(digest("echo", ("signed", data)) for data in signed)
+
+
+def _absorb(root: Transcript, round_name: str, payloads: Mapping[str, bytes]) -> None:
+    root.absorb("round", round_name)
+    for name, payload in payloads.items():
+        root.absorb(name, digest("payload", ("payload", payload)))
+
+
+def root_of(session: bytes, earlier: bytes, rounds: Mapping[str, Mapping[str, bytes]]) -> bytes:
+    """`Channel.root` after these broadcasts {round: {node: payload}}, nodes in roster order."""
+    root = Transcript("rounds").absorb("session", session).absorb("earlier", earlier)
+    for name, payloads in rounds.items():
+        _absorb(root, name, payloads)
+    return root.digest()
 
 
 Signed = tuple[Envelope, bytes]
@@ -140,8 +149,11 @@ class Channel:
         self._key, self._wire, self._sequence = key, wire, 0
         self._box: dict[tuple[str, str], asyncio.Future[Signed]] = {}
         self._said: dict[str, bytes] = {}
+        self._done: list[str] = []
         self.judge: Callable[[Evidence], BaseException | None] | None = None
         """Turns evidence of other checks than equivocation, sent along with an abort, into the fault it proves."""
+        self.accuse: Callable[[bytes], BaseException | None] | None = None
+        """Turns a signed abort whose evidence does not hold into the fault of its sender."""
         self._waiting: dict[str, dict[str, int]] = {}
         self._failure: asyncio.Future[None] | None = None
         self._root = Transcript("rounds").absorb("session", session).absorb("earlier", root)
@@ -163,6 +175,11 @@ class Channel:
             return self._said[round_name]
         return self._box[round_name, sender].result()[1]
 
+    def record(self) -> list[bytes]:
+        """Everybody's signed message and signed echo of every completed broadcast: what all nodes agree on."""
+        rounds = [name for done in self._done for name in (done, f"{done}/echo")]
+        return [self.signed(name, sender) for name in rounds for sender in self.roster.names]
+
     # ---- incoming ---------------------------------------------------------------------------------------------
 
     def deliver(self, transport_peer: str, data: bytes) -> None:
@@ -179,7 +196,7 @@ class Channel:
             self.fail(ProtocolFault(transport_peer, "it sent a message that is addressed to somebody else"))
             return
         if envelope.round == ABORT:
-            self._aborted(envelope)
+            self._aborted(envelope, signed)
             return
         place = self._place(envelope.round, envelope.sender)
         if place.done() and self._meeting:
@@ -189,14 +206,16 @@ class Channel:
                 place.set_result((envelope, signed))
             return
         earlier, copy = place.result()
-        if copy != signed and earlier.receiver == envelope.receiver:
+        if copy[SIGNATURE_BYTES:] == signed[SIGNATURE_BYTES:]:
+            return  # the same message, perhaps signed twice
+        if earlier.receiver == envelope.receiver:
             evidence = Evidence(EQUIVOCATION, (copy, signed))
             self.fail(Equivocation(envelope.sender, f"two messages in round '{envelope.round}'", evidence))
-        elif copy != signed:
+        else:
             self.fail(ProtocolFault(envelope.sender, f"two messages to different receivers in '{envelope.round}'"))
 
-    def _aborted(self, envelope: Envelope) -> None:
-        """The sender gives up; with evidence of equivocation in hand everybody ends with the same verdict."""
+    def _aborted(self, envelope: Envelope, signed: bytes) -> None:
+        """The sender gives up; with evidence in hand everybody ends with the same verdict."""
         sender = envelope.sender
         if self._meeting:
             # It came too early or too late and may come back: what it said before no longer counts.
@@ -205,17 +224,22 @@ class Channel:
             return
         fault: BaseException | None = None
         try:
-            evidence = _read_evidence(envelope.payload)
-            if evidence.check == EQUIVOCATION:
-                culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
-                if place.session == self.session:
-                    fault = Equivocation(culprit, f"two different messages in round '{place.round}'", evidence)
-            elif self.judge is not None:
-                fault = self.judge(evidence)
+            if envelope.payload and not self._failed().done():
+                fault = self._proven(decode(envelope.payload, self.roster), signed)
         except (CryptoError, PeerRefused):
             fault = None
         reason = "the reason stands in its log and on its own screen"
         self.fail(fault or SessionAborted(f"{sender} ended the session; {reason}"))
+
+    def _proven(self, evidence: Evidence, signed: bytes) -> BaseException | None:
+        if evidence.check == EQUIVOCATION:
+            with contextlib.suppress(CryptoError, PeerRefused):
+                culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
+                if place.session == self.session:
+                    return Equivocation(culprit, f"two different messages in round '{place.round}'", evidence)
+        elif self.judge is not None and (fault := self.judge(evidence)):
+            return fault
+        return self.accuse(signed) if self.accuse is not None else None
 
     def _holds(self, envelope: Envelope, size: int) -> bool:
         """Count what waits to be read; a peer that would fill the memory ends the session and is not stored."""
@@ -302,13 +326,13 @@ class Channel:
 
     async def abort(self, evidence: Evidence | None = None) -> None:
         """Tell the others that this session is over; carries no reason but evidence that anybody can check."""
-        writer = Writer()
-        if evidence and sum(map(len, evidence.signed)) < MAX_PAYLOAD:
-            if evidence.check != EQUIVOCATION:
-                writer.text(evidence.check)
-            for copy in evidence.signed:
-                writer.blob(copy)
-        await self.post(ABORT, writer.to_bytes())
+        if evidence is not None and evidence.check == EQUIVOCATION:
+            try:
+                convicted(evidence, self.roster)
+            except (CryptoError, PeerRefused):
+                evidence = None  # an accusation that does not hold would convict this node
+        payload = encode(evidence, self.roster) if evidence else b""
+        await self.post(ABORT, payload if len(payload) <= MAX_PAYLOAD else b"")
 
     async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
         """Send each peer its own payload, receive one from each; not echoed."""
@@ -332,10 +356,10 @@ class Channel:
                 raise ProtocolFault(peer, f"it sent round '{round_name}' to one receiver, which is for all")
             signed[peer], payloads[peer] = data, envelope.payload
         await self._echo(round_name, signed)
-        self._root.absorb("round", round_name)
-        for name in self.roster.names:
-            self._root.absorb(name, digest("payload", ("payload", payloads[name])))
-        return {name: payloads[name] for name in self.roster.names}
+        self._done.append(round_name)
+        everybody = {name: payloads[name] for name in self.roster.names}
+        _absorb(self._root, round_name, everybody)
+        return everybody
 
     async def post(self, round_name: str, payload: bytes) -> None:
         """Send to all who still listen."""
@@ -370,9 +394,9 @@ class Channel:
 
     async def _echo(self, round_name: str, signed: Mapping[str, bytes]) -> None:
         names = self.roster.names
-        vector = b"".join(digest("echo", ("signed", signed[name])) for name in names)
+        vector = echo_of(signed[name] for name in names)
         echo = f"{round_name}/echo"
-        data = self._sign(echo, EVERYONE, vector)
+        data = self._said[echo] = self._sign(echo, EVERYONE, vector)
         for peer in self.peers:
             await self._wire.send(peer, data)
         arrived = await self._arrived(echo, self.peers, self._end())

@@ -37,10 +37,14 @@ class PeerFault(TacitaError):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a stranger can check: `check` names a pure function over the culprit's signed bytes."""
+    """What a stranger can check: `check` names a pure function of the judge over the culprit's signed bytes.
+
+    `context` is what the signed bytes refer to by hash, as canonical JSON; nobody vouches for it but those hashes.
+    """
 
     check: str
     signed: tuple[bytes, ...]
+    context: bytes = b""
 
 
 class ProtocolFault(PeerFault):
@@ -69,6 +73,10 @@ class ParamMismatch(ProtocolFault):
 
 class BadKeyShare(ProtocolFault):
     """The culprit dealt shares that do not match what it published."""
+
+
+class FalseComplaint(ProtocolFault):
+    """The culprit accuses somebody of what that one did not do."""
 
 
 class BadModulus(ProtocolFault):

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tacita.crypto.entropy import Entropy
-from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import MultiSigningKey, SigningKey
 from tacita.crypto.threshold import KeyShare, ThresholdKey
+from tacita.protocols.faults import Evidence
 from tacita.protocols.mpc.demand import Opening as EngineOpening
 from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.roster import Roster
@@ -80,7 +80,6 @@ class Party:
     key: ThresholdKey
     share: KeyShare = field(repr=False)
     identity: SigningKey = field(repr=False)
-    sealing: SealingKey = field(repr=False)
     multi: MultiSigningKey = field(repr=False)
     entropy: Entropy
     store: Store
@@ -102,7 +101,10 @@ class Result:
     outcome: Mapping[str, Any]
     private: Mapping[str, Mapping[str, Any]]
     """Private outcomes of hosted participants."""
-    receipts: Mapping[str, Sequence[str]]
+    receipts: Mapping[str, Mapping[str, Any]]
+    """Of hosted participants: the frozen set with all signatures."""
     ledger: Sequence[EngineOpening]
     faults: Sequence[str] = ()
     """What went wrong at other nodes after the ticket, when it could no longer change the result."""
+    evidence: Sequence[Evidence] = field(default=(), repr=False)
+    """What convicts these nodes."""

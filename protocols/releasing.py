@@ -7,7 +7,7 @@ everybody at once; a node that lacks one waits for such a set as long as an hone
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from tacita.crypto.errors import InvalidSignature
 from tacita.crypto.signature import BLS_SIGNATURE_BYTES, SIGNATURE_BYTES, aggregate, verify_aggregate
 from tacita.protocols import messages
 from tacita.protocols.channel import DISPUTE_SECONDS, Channel
-from tacita.protocols.faults import Absent, CallerMistake, InvalidEncodingFault, ProtocolFault
+from tacita.protocols.faults import Absent, CallerMistake, Evidence, InvalidEncodingFault, ProtocolFault
 from tacita.protocols.party import Party
 from tacita.protocols.stages import release
 from tacita.protocols.stages.setup import Setup
@@ -34,11 +34,15 @@ class Signed:
     signatures: Mapping[str, bytes]
     """Ed25519 ‖ BLS of every node."""
     aggregate: bytes
-    faults: tuple[str, ...]
+    faults: tuple[ProtocolFault, ...]
     """What was wrong with messages that did not prevent this."""
 
 
-async def sign_ticket(party: Party, setup: Setup, channel: Channel, ticket: bytes) -> Signed:
+Evident = Callable[[str, list[bytes]], Evidence]
+"""(round, signed messages in question) → evidence."""
+
+
+async def sign_ticket(party: Party, setup: Setup, channel: Channel, ticket: bytes, evident: Evident) -> Signed:
     """Sign, and collect everybody's signatures; raises what prevents that, and then no honest node decrypts."""
     if party.store.remember("ticket", setup.auction_id, ticket) != ticket:
         raise CallerMistake("this node has signed another outcome of this auction; it will not sign a second one")
@@ -56,10 +60,11 @@ async def sign_ticket(party: Party, setup: Setup, channel: Channel, ticket: byte
                 complete = _aggregated(setup, ticket, held)
             elif what == SIGNED and (peer in held or not late):
                 # Later than that, a set counts only from who did not hold back its own signature.
-                complete = _read_set(setup, ticket, peer, payload)
+                complete = read_set(setup, ticket, peer, payload)
             else:
                 continue
         except ProtocolFault as fault:
+            fault.evidence = evident(what, [channel.signed(what, fault.culprit)])
             faults.append(fault)
             if what == TICKET:
                 held.pop(fault.culprit, None)
@@ -67,12 +72,21 @@ async def sign_ticket(party: Party, setup: Setup, channel: Channel, ticket: byte
         if complete is not None:
             party.store.remember("spent", setup.auction_id, ticket)
             await channel.post(SIGNED, b"".join(complete[0][name] for name in setup.roster.names))
-            return Signed(*complete, tuple(map(str, faults)))
+            return Signed(*complete, tuple(faults))
     channel.raise_failure(ProtocolFault)
     if faults:
         raise faults[0]
     channel.raise_failure()
     raise Absent(next(peer for peer in channel.peers if peer not in held), TICKET)
+
+
+def check_ticket(setup: Setup, ticket: bytes, name: str, data: bytes) -> None:
+    """Refuse what is not this node's two signatures on the ticket; raises ProtocolFault naming it."""
+    _checked(setup, ticket, name, data)
+    try:
+        verify_aggregate([setup.roster.nodes[setup.roster.index(name)].multi], ticket, data[SIGNATURE_BYTES:])
+    except InvalidSignature:
+        raise ProtocolFault(name, "its BLS signature on the ticket does not verify") from None
 
 
 def _checked(setup: Setup, ticket: bytes, name: str, data: bytes) -> bytes:
@@ -83,7 +97,7 @@ def _checked(setup: Setup, ticket: bytes, name: str, data: bytes) -> bytes:
     return data
 
 
-def _read_set(setup: Setup, ticket: bytes, sender: str, data: bytes) -> Complete | None:
+def read_set(setup: Setup, ticket: bytes, sender: str, data: bytes) -> Complete | None:
     """A set that a peer passes on; whatever is wrong with it is that peer's fault, who should have noticed."""
     names = setup.roster.names
     pieces = {name: data[i * SIZE : (i + 1) * SIZE] for i, name in enumerate(names)}
@@ -108,17 +122,14 @@ def _aggregated(setup: Setup, ticket: bytes, held: Mapping[str, bytes]) -> Compl
         verify_aggregate([node.multi for node in nodes], ticket, together)
     except (InvalidSignature, ValueError, AssertionError):
         for node in nodes:
-            try:
-                verify_aggregate([node.multi], ticket, parts[node.name])
-            except InvalidSignature:
-                raise ProtocolFault(node.name, "its BLS signature on the ticket does not verify") from None
+            check_ticket(setup, ticket, node.name, held[node.name])
         raise
     return dict(held), together
 
 
 async def decrypt(
-    party: Party, setup: Setup, channel: Channel, ticket: bytes, outputs: Sequence[Any]
-) -> tuple[dict[str, bytes], list[int], list[str]]:
+    party: Party, setup: Setup, channel: Channel, ticket: bytes, outputs: Sequence[Any], evident: Evident
+) -> tuple[dict[str, bytes], list[int], list[ProtocolFault | Absent]]:
     """t+1 nodes' partial decryptions, the plaintexts, and what was wrong with other nodes' partial decryptions."""
     needed = setup.roster.threshold + 1
     mine = release.decrypt_partially(setup, ticket, party.name, party.share, outputs, party.entropy)
@@ -133,11 +144,14 @@ async def decrypt(
                 raise Absent(name, PARTIALS)
             partials[name] = release.verify_partials(setup, ticket, name, outputs, data)
             chosen[name] = data
-        except (ProtocolFault, Absent) as fault:
+        except ProtocolFault as fault:
+            fault.evidence = evident(PARTIALS, [channel.signed(PARTIALS, name)])
             faults.append(fault)
+        except Absent as absent:
+            faults.append(absent)
         await asyncio.sleep(0)
         if len(chosen) == needed:
             break
     if len(chosen) < needed:
         raise faults[0]
-    return chosen, release.decrypt(setup, partials), [str(fault) for fault in faults]
+    return chosen, release.decrypt(setup, partials), faults

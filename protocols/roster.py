@@ -24,7 +24,7 @@ class Node:
     identity: bytes
     """Ed25519 public key."""
     sealing: bytes
-    """X25519 public key, for envelopes."""
+    """X25519 public key. Sessions seal envelopes to a fresh key each, see Reading.envelope_keys."""
     multi: bytes
     """BLS12-381 public key."""
     possession: bytes

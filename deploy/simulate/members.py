@@ -79,7 +79,6 @@ class Members:
             "key": key,
             "share": shares[self.names.index(name)],
             "identity": self.identities[name],
-            "sealing": self.sealing[name],
             "multi": self.multi[name],
         }
 

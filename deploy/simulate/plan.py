@@ -18,12 +18,12 @@ LONGEST_CUT = 10.0
 KINDS = ("silent", "equivocating", "garbage", "wrong product")
 """How a node misbehaves, see deviant.py."""
 BROADCASTS = (
-    "greet", "hello", "commit", "open", "freeze", "coins", "confirm keys", "shares", "masks", "bind commit",
-    "bind coin", "bind all", "bind all partials", "openings",
+    "greet", "hello", "envelope keys", "commit", "open", "freeze", "coins", "confirm keys", "shares", "masks",
+    "bind commit", "bind coin", "bind all", "bind all partials", "openings",
 )  # fmt: skip
 """Rounds that are echoed, in order."""
 EVERY_ROUND = (
-    *BROADCASTS[:6], "keys", *BROADCASTS[6:9], "mask shares", *BROADCASTS[9:], "ticket", "signed", "partials",
+    *BROADCASTS[:7], "keys", *BROADCASTS[7:10], "mask shares", *BROADCASTS[10:], "ticket", "signed", "partials",
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from tacita.deploy.simulate.node import SimulatedNode
 from tacita.deploy.simulate.plan import Chance, Plan
 from tacita.deploy.simulate.watch import Watch
 from tacita.protocols.admm.plain import PlainOutcome, gap, solve_plain
-from tacita.protocols.channel import EQUIVOCATION, convicted
-from tacita.protocols.faults import PeerRefused, ProtocolFault, SuspectFault, TacitaError, VerificationFailed
+from tacita.protocols.faults import ProtocolFault, SuspectFault, TacitaError, VerificationFailed
+from tacita.protocols.judge import proven
 from tacita.protocols.party import Result
 from tacita.protocols.policies.auction.terms import AuctionTerms
 from tacita.protocols.roster import Roster
@@ -193,9 +193,9 @@ def _false_blame(world: World, endings: Mapping[str, Ending]) -> list[str]:
 
 def _convicted(fault: ProtocolFault, roster: Roster) -> list[str]:
     """Whom the evidence that goes with a fault convicts."""
-    if fault.evidence is None or fault.evidence.check != EQUIVOCATION:
+    if fault.evidence is None:
         return []
     try:
-        return [convicted(fault.evidence, roster)]
-    except (CryptoError, PeerRefused):
+        return [proven(fault.evidence, roster).culprit]
+    except CryptoError:
         return [f"nobody, with evidence that does not hold, {fault.culprit}"]

@@ -36,18 +36,13 @@ class Dealing:
 def dealings(
     setup: Setup,
     bids: Mapping[str, BidObject],
-    input_shares: Mapping[str, Sequence[int]],
     posted: Mapping[str, PostedMasks],
-    mask_shares: Mapping[str, Sequence[int]],
+    shares: Mapping[str, Sequence[int]] | None,
 ) -> list[Dealing]:
-    """All dealers: participants by name, then nodes in roster order."""
-    everybody = [
-        Dealing(e.name, (*bids[e.name].fields, bids[e.name].blind), tuple(input_shares[e.name])) for e in setup.enrolled
-    ]
-    for node in setup.roster.names:
-        row = posted[node]
-        everybody.append(Dealing(node, (*row.values, row.blind), tuple(mask_shares[node])))
-    return everybody
+    """All dealers: participants by name, then nodes in roster order; zeros for shares that are not known."""
+    published = {e.name: (*bids[e.name].fields, bids[e.name].blind) for e in setup.enrolled}
+    published |= {node: (*posted[node].values, posted[node].blind) for node in setup.roster.names}
+    return [Dealing(name, row, tuple(shares[name]) if shares else (0,) * len(row)) for name, row in published.items()]
 
 
 def commitment(node: str, coin: bytes, nonce: bytes) -> bytes:

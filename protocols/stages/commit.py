@@ -79,8 +79,13 @@ def envelopes_digest(envelopes: Sequence[bytes]) -> bytes:
     return Transcript("envelopes").absorb_all("envelope", envelopes).digest()
 
 
-def make_object(setup: Setup, participant: str, values: Sequence[int], entropy: Entropy) -> tuple[BidObject, Opening]:
-    """Commit to the participant's integers; raises RangeViolation if they break a public range."""
+def make_object(
+    setup: Setup, participant: str, values: Sequence[int], recipients: Sequence[bytes], entropy: Entropy
+) -> tuple[BidObject, Opening]:
+    """Commit to the participant's integers; raises RangeViolation if they break a public range.
+
+    `recipients` are the nodes' keys for this participant's envelopes, in roster order.
+    """
     parameters, nodes = setup.parameters, setup.roster.nodes
     key, prime, width = parameters.key, setup.demand.prime, byte_width(setup.demand.prime.bit_length())
     if len(values) != setup.instance.field_count(participant):
@@ -97,7 +102,7 @@ def make_object(setup: Setup, participant: str, values: Sequence[int], entropy: 
         salt = entropy.token(SALT_BYTES)
         body = salt + b"".join(row[i].to_bytes(width, "big") for row in dealt)
         hashes.append(digest("shares", ("shares", body)))
-        envelopes.append(seal(node.sealing, body, _envelope_context(setup, participant, node.name), entropy))
+        envelopes.append(seal(recipients[i], body, _envelope_context(setup, participant, node.name), entropy))
     ciphertexts, masked = tuple(c for c, _ in encrypted), tuple(c for c, _ in masks)
     relations, hiding = _relations(setup, participant)
     commitment = parameters.group.commit(values, r)

@@ -78,6 +78,19 @@ def _consent(terms: Terms, name: str, pattern: Sequence[int], host: str) -> byte
     return digest("consent", *fields)
 
 
+def check_participant(name: str, roster: Roster) -> None:
+    """A verdict names nodes and participants alike, so nobody takes part under a node's name."""
+    if name in roster.names:
+        raise CallerMistake(f"participant {name} has the name of a node; give it another name")
+
+
+def auction_id(terms: Terms, roster: Roster, key_id: bytes, enrolled: Sequence[Enrolled]) -> bytes:
+    """See Setup.auction_id; participants sorted by name."""
+    transcript = Transcript("auction").absorb("terms", terms.digest()).absorb("roster", roster.digest)
+    transcript.absorb("key", key_id)
+    return transcript.absorb_all("enrolled", [canonical_json(e.tree()) for e in enrolled]).digest()
+
+
 def check_parties(key: ThresholdKey, roster: Roster) -> None:
     """Refuse a key of a cluster of another size."""
     if key.parties != len(roster.nodes) or key.threshold != roster.threshold:
@@ -127,6 +140,7 @@ class Setup:
             if names.count(name) > 1:
                 raise CallerMistake(f"participant {name} is announced twice; every participant belongs to one node")
         for e in enrolled:
+            check_participant(e.name, roster)
             if e.host not in roster.names:
                 raise CallerMistake(f"participant {e.name} names a host that is not in the roster")
             try:
@@ -159,9 +173,7 @@ class Setup:
     @cached_property
     def auction_id(self) -> bytes:
         """H(terms, roster, key, participants): what every commitment and proof is bound to."""
-        transcript = Transcript("auction").absorb("terms", self.terms.digest()).absorb("roster", self.roster.digest)
-        transcript.absorb("key", self.key_id)
-        return transcript.absorb_all("enrolled", [canonical_json(e.tree()) for e in self.enrolled]).digest()
+        return auction_id(self.terms, self.roster, self.key_id, self.enrolled)
 
     def participant(self, name: str) -> Enrolled:
         """The enrolment of a participant."""

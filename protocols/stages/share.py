@@ -55,31 +55,35 @@ def _commitment(subset: Subset, value: bytes) -> bytes:
     return digest("key-contribution", ("subset", bytes(subset)), ("value", value))
 
 
+def contributions_of(
+    roster: Roster, sender: int, receiver: int, commitments: bytes, data: bytes
+) -> dict[Subset, bytes]:
+    """What `sender` told `receiver`, as committed to; raises ProtocolFault naming the sender."""
+    name = roster.names[sender]
+    theirs = [s for s in key_subsets(roster) if sender in s]
+    try:
+        reader = Reader(data, f"the key contributions of {name}")
+        values = {s: reader.fixed(32) for s in theirs if receiver in s}
+        reader.finish()
+    except InvalidEncoding as error:
+        raise InvalidEncodingFault(name, str(error)) from error
+    for s, value in values.items():
+        place = 32 * theirs.index(s)
+        if commitments[place : place + 32] != _commitment(s, value):
+            raise ProtocolFault(name, "its key contribution does not match its commitment")
+    return values
+
+
 def derive_keys(
-    roster: Roster,
     me: int,
     session: bytes,
     mine: Contributions,
-    commitments: Mapping[int, bytes],
-    received: Mapping[int, bytes],
+    received: Mapping[int, Mapping[Subset, bytes]],
 ) -> dict[Subset, bytes]:
-    """Check every contribution against its commitment and hash them to keys."""
+    """Hash everybody's contributions {node: {subset: value}}, checked by contributions_of, to keys."""
     parts: dict[Subset, dict[int, bytes]] = {s: {me: v} for s, v in mine.values.items()}
-    for peer, data in received.items():
-        name = roster.names[peer]
-        mutual = [s for s in key_subsets(roster) if peer in s and me in s]
-        theirs = [s for s in key_subsets(roster) if peer in s]
-        try:
-            reader = Reader(data, f"the key contributions of {name}")
-            values = {s: reader.fixed(32) for s in mutual}
-            reader.finish()
-        except InvalidEncoding as error:
-            raise InvalidEncodingFault(name, str(error)) from error
-        published = commitments[peer]
+    for peer, values in received.items():
         for s, value in values.items():
-            place = 32 * theirs.index(s)
-            if published[place : place + 32] != _commitment(s, value):
-                raise ProtocolFault(name, "its key contribution does not match its commitment")
             parts[s][peer] = value
     keys = {}
     for s, members in parts.items():

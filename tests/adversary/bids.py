@@ -21,6 +21,9 @@ CHEAT = "cat"
 BLIND = 54321
 """The blinding integer that forged objects deal."""
 
+KEYS: list[bytes] = []
+"""The nodes' keys for CHEAT's envelopes, from its latest object."""
+
 Forge = Callable[[Setup, BidObject, Sequence[int]], BidObject]
 
 
@@ -28,9 +31,12 @@ def cheat(patch: pytest.MonkeyPatch, forge: Forge) -> list[str]:
     """CHEAT commits to, signs and opens what `forge` makes of its honest object; returns who cheated, once it did."""
     honest, cheated = commit.make_object, list[str]()
 
-    def make(setup: Setup, name: str, values: Sequence[int], entropy: Entropy) -> tuple[BidObject, Opening]:
-        bid, opening = honest(setup, name, values, entropy)
+    def make(
+        setup: Setup, name: str, values: Sequence[int], keys: Sequence[bytes], entropy: Entropy
+    ) -> tuple[BidObject, Opening]:
+        bid, opening = honest(setup, name, values, keys, entropy)
         if name == CHEAT:
+            KEYS[:] = keys
             changed = forge(setup, bid, values)
             assert changed != bid, "the deviating object must differ"
             cheated.append(name)
@@ -81,5 +87,5 @@ def deal(
         honest = entropy.token(commit.SALT_BYTES) + b"".join(row[i].to_bytes(width, "big") for row in dealt)
         body = body_for(node.name, honest)
         hashes.append(digest("shares", ("shares", body if hashed else honest)))
-        envelopes.append(seal(node.sealing, body, commit._envelope_context(setup, CHEAT, node.name), entropy))
+        envelopes.append(seal(KEYS[i], body, commit._envelope_context(setup, CHEAT, node.name), entropy))
     return replace(bid, share_hashes=tuple(hashes), envelopes=tuple(envelopes))

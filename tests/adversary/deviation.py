@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.deploy.simulate.clock import run_virtual
+from tacita.protocols import session
 from tacita.protocols.channel import Channel, Envelope, open_signed, sign
-from tacita.protocols.faults import Equivocation, SessionAborted, TacitaError
+from tacita.protocols.faults import Equivocation, ProtocolFault, SessionAborted, TacitaError
 from tacita.protocols.party import Party, Result
 from tests.adversary.honest import A1Cluster, a1
 
@@ -57,6 +60,7 @@ class Deviant(A1Cluster):
     rush: bool = False
     """Wait for everybody else's message before telling a lie."""
     told: list[str] = field(default_factory=list)
+    sessions: dict[str, list[Any]] = field(default_factory=dict)
     log: list[tuple[str, str, Envelope]] = field(default_factory=list)
     """(sender, receiver, envelope) of everything that was delivered."""
 
@@ -70,6 +74,16 @@ class Deviant(A1Cluster):
             channel.__class__ = LyingChannel
             channel.lies, channel.told, channel.rush = self.lies, self.told, self.rush
         return channel
+
+    def watch_sessions(self, patch: pytest.MonkeyPatch) -> None:
+        """Let the deviating node see its own session, with its secrets."""
+        cluster, make = self, session._Session.__init__
+
+        def noted(self: Any, party: Party, *rest: Any) -> None:
+            make(self, party, *rest)
+            cluster.sessions.setdefault(party.name, []).append(self)
+
+        patch.setattr(session._Session, "__init__", noted)
 
     def _tamper(self, sender: str, receiver: str, data: bytes) -> bytes | None:
         envelope = Envelope.decode(data[SIGNATURE_BYTES:])
@@ -149,6 +163,7 @@ def assert_all_name(
     for error in errors(cluster, outcomes):
         assert type(error) is leaf, repr(error)
         assert getattr(error, "culprit", getattr(error, "peer", None)) == culprit, repr(error)
+        assert not isinstance(error, ProtocolFault) or error.evidence is not None, "nothing for the judge"
     assert_nothing_decrypted(cluster)
 
 

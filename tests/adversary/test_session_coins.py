@@ -113,7 +113,7 @@ def test_withholding_the_coin_and_trying_again_does_not_redraw_the_order(name: s
         outcomes, order = withheld(cluster, attempt, again, name)
         assert not order, "nobody reveals a second coin"
         for error in errors(cluster, outcomes):
-            assert isinstance(error, CallerMistake) and "already drawn its order" in str(error), repr(error)
+            assert isinstance(error, CallerMistake) and "already frozen its bids" in str(error), repr(error)
 
 
 def test_control_without_the_memory_the_order_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

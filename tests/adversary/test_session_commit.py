@@ -17,7 +17,7 @@ from tacita.protocols.faults import (
 from tacita.protocols.stages import commit
 from tacita.protocols.stages.commit import BidObject
 from tacita.protocols.stages.setup import Setup
-from tests.adversary.bids import CHEAT, Forge, cheat, with_field, with_values
+from tests.adversary.bids import CHEAT, KEYS, Forge, cheat, with_field, with_values
 from tests.adversary.deviation import Deviant, assert_all_name, errors, finished, run
 from tests.adversary.honest import LINES, A1Cluster, a1, auction, tree
 
@@ -27,7 +27,7 @@ def others(forge: Callable[[Setup, BidObject, BidObject], BidObject]) -> Forge:
 
     def make(setup: Setup, bid: BidObject, _: Sequence[int]) -> BidObject:
         values = setup.instance.fields.values(a1()[1]["ann"])  # type: ignore[attr-defined]
-        ann, _opening = HONEST_MAKE(setup, "ann", values, SeededEntropy("ann's object"))
+        ann, _opening = HONEST_MAKE(setup, "ann", values, KEYS, SeededEntropy("ann's object"))
         return forge(setup, bid, ann)
 
     return make
@@ -111,7 +111,7 @@ def test_a_proof_of_another_session_is_refused(monkeypatch: pytest.MonkeyPatch) 
     def replay(setup: Setup, bid: BidObject, values: Sequence[int]) -> BidObject:
         old = A1Cluster(3).setup(terms)
         assert old.auction_id != setup.auction_id
-        return HONEST_MAKE(old, CHEAT, values, SeededEntropy("yesterday"))[0]
+        return HONEST_MAKE(old, CHEAT, values, KEYS, SeededEntropy("yesterday"))[0]
 
     cheated, cluster = cheat(monkeypatch, replay), Deviant(3)
     outcomes = run(cluster)
@@ -149,11 +149,11 @@ def second_thoughts(cluster: Deviant, monkeypatch: pytest.MonkeyPatch) -> None:
     late = dict[str, bytes]()
     make = commit.make_object
 
-    def both(setup: Setup, name: str, values: Sequence[int], entropy: Any) -> Any:
+    def both(setup: Setup, name: str, values: Sequence[int], keys: Sequence[bytes], entropy: Any) -> Any:
         if name == CHEAT:
-            higher, _ = make(setup, name, [values[0] * 2, *values[1:]], SeededEntropy("late"))
+            higher, _ = make(setup, name, [values[0] * 2, *values[1:]], keys, SeededEntropy("late"))
             late[name] = higher.encode(setup, name)
-        return make(setup, name, values, entropy)
+        return make(setup, name, values, keys, entropy)
 
     monkeypatch.setattr(commit, "make_object", both)
     cluster.lies["open"] = lambda _: len(late[CHEAT]).to_bytes(4, "big") + late[CHEAT]

@@ -20,8 +20,8 @@ from tests.adversary.deviation import Deviant, run
 from tests.adversary.honest import HOSTS
 
 ROUNDS = [
-    "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "shares", "masks", "openings",
-    "ticket", "signed", "partials",
+    "greet", "hello", "envelope keys", "commit", "open", "freeze", "coins", "keys", "confirm keys", "shares", "masks",
+    "openings", "ticket", "signed", "partials",
 ]  # fmt: skip
 ECHOED = [r for r in ROUNDS if r not in ("keys", "ticket", "signed", "partials")]
 AFTER_SIGNING = ("ticket", "signed", "partials")

@@ -83,6 +83,30 @@ def test_a_node_that_really_has_other_terms_key_or_roster_is_named_by_all_others
         assert cluster.rounds("node1")[-1] in ("hello/echo", "abort"), "nothing but hello was sent"
 
 
+def test_a_node_that_differs_from_most_blames_nobody() -> None:
+    """node3's terms were changed, by whomever: it stops, and does not name the two that agree."""
+    wider, _ = auction(tree("public") | {"solver": {"method": "table", "gap": 0.2}}, LINES)
+    cluster = Deviant(3)
+    ended = run(cluster, node3={"terms": wider})["node3"]
+    assert isinstance(ended, CallerMistake) and "terms differ from those of most nodes" in str(ended), repr(ended)
+
+
+def test_two_against_two_blame_nobody() -> None:
+    wider, _ = auction(tree("public") | {"solver": {"method": "table", "gap": 0.2}}, LINES)
+    outcomes = run(Deviant(4), node3={"terms": wider}, node4={"terms": wider})
+    assert all(isinstance(e, CallerMistake) for e in outcomes.values()), outcomes
+
+
+def test_a_bidder_under_a_nodes_name_is_refused_before_anything_is_said() -> None:
+    """A verdict says one name; node1 must not be convicted for what its namesake does."""
+    with pytest.raises(CallerMistake, match="has the name of a node"):
+        Deviant(3).setup(a1()[0], {"ann": (0,)}).make(a1()[0], Deviant(3).roster, Deviant(3).key, [named_like_a_node()])
+
+
+def named_like_a_node() -> Enrolled:
+    return Enrolled.sign(Deviant(3).bidder("node2"), "node2", (0,), "node1", a1()[0])
+
+
 def test_a_node_that_waits_for_a_session_of_another_name_never_meets_the_others() -> None:
     cluster = Deviant(3, deadline=0.4)
     other, _ = auction(tree("public", name="another"), LINES)
@@ -117,6 +141,8 @@ HOSTILE: dict[str, Callable[[Announced], object]] = {
     "somebody who did not sign": lambda e: e[0].update(consent="00" * 64),
     "another key": lambda e: e[0].update(identity="11" * 32),
     "a low-order key": lambda e: e[0].update(identity="00" * 32),
+    "a node's name": lambda e: e.append(enrolled("node1")),
+    "its own name": lambda e: e.append(enrolled("node3")),
     "capital letters": lambda e: e[0].update(name="Cat"),
     "terminal codes": lambda e: e[0].update(name="cat\x1b[2J"),
     "half a character": lambda e: e[0].update(name="\ud800"),

@@ -160,9 +160,9 @@ def test_no_changed_set_of_signatures_frames_its_signers(what: str) -> None:
     cluster, ticket = Deviant(3), bytes(32)
     setup = cluster.setup(a1()[0])
     each = [cluster.identities[n].sign("ticket", ticket) + cluster.multi[n].sign(ticket) for n in cluster.names]
-    assert releasing._read_set(setup, ticket, "node3", b"".join(each)) is not None
+    assert releasing.read_set(setup, ticket, "node3", b"".join(each)) is not None
     with pytest.raises(ProtocolFault, match="node3 broke the protocol: it passes on"):
-        releasing._read_set(setup, ticket, "node3", FRAMES[what](b"".join(each)))
+        releasing.read_set(setup, ticket, "node3", FRAMES[what](b"".join(each)))
 
 
 @pytest.mark.parametrize("kind", ["ticket", "spent"])

@@ -12,6 +12,7 @@ from tests.adversary.deviation import Deviant, assert_all_name, assert_convicts,
 
 BROADCASTS = [
     "hello",
+    "envelope keys",
     "commit",
     "open",
     "freeze",
@@ -38,7 +39,8 @@ def test_control_without_a_lie_all_nodes_finish() -> None:
     assert all(isinstance(r, Result) for r in outcomes.values()), outcomes
     assert not cluster.told
     assert [r for r in cluster.rounds() if not r.endswith("/echo")] == [
-        "greet", "hello", "commit", "open", "freeze", "coins", "keys", "confirm keys", "shares", "masks", "mask shares",
+        "greet", "hello", "envelope keys", "commit", "open", "freeze", "coins", "keys", "confirm keys", "shares",
+        "masks", "mask shares",
         "bind commit", "bind coin", "bind all", "bind all partials", "openings", "ticket", "signed", "partials",
     ]  # fmt: skip
 

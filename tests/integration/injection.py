@@ -1,5 +1,6 @@
 """Changes the code of single processes from outside: a `sitecustomize` that patches one module after its import."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def inject(folder: Path, module: str, body: str) -> dict[str, str]:
     """The environment in which `body` runs right after `module` was imported; it finds it as `module`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(HOOK.format(module=module, body=body))
-    return {"PYTHONPATH": str(folder)}
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from tacita.node.client import NodeFailure
 from tests.integration import samples
 from tests.integration.injection import changed_node
-from tests.integration.running import Running
+from tests.integration.running import Running, tacita
 
 pytestmark = pytest.mark.cluster
 
@@ -47,9 +47,13 @@ def test_random_bytes_in_place_of_a_bid_are_refused_by_every_other_node(what: st
     for name in ("node1", "node3"):
         failure = ended[name]
         assert isinstance(failure, NodeFailure) and failure.exit_code == 3
-        assert not cluster.result(name, session).exists()
+        (evidence,) = cluster.result(name, session).iterdir()
+        assert evidence.name == "evidence.json", "nothing else is left of the session"
         sentences.add(failure.message)
+        judged = tacita("judge", evidence, "--roster", cluster.data(name) / "roster.json")
+        assert judged.code == 0 and judged.out.startswith("convicted ("), judged.err
     (sentence,) = sentences
+    assert sentence.endswith(f"(evidence for tacita judge: sessions/{session}/evidence.json)")
     culprit, _, reason = sentence.partition(" broke the protocol: ")
     assert culprit in ("bob", "node2") and len(reason) > 20 and "\n" not in sentence
 
@@ -76,3 +80,21 @@ def run(cluster: Running, folder: Path) -> str:
     sentence = cluster.run(samples.TINY.write(folder), folder / "out").refused(3)
     assert not list((folder / "out").iterdir())
     return sentence
+
+
+def test_a_wrong_decryption_leaves_the_result_and_evidence_beside_it(idle: Path, tmp_path: Path) -> None:
+    body = """
+honest = module.decrypt_partially
+def decrypt_partially(*arguments):
+    data = honest(*arguments)
+    return data[:-1] + bytes([data[-1] ^ 1])
+module.decrypt_partially = decrypt_partially
+"""
+    with changed_node(idle, "node1", tmp_path / "patch", "tacita.protocols.stages.release", body) as cluster:
+        ended = cluster.join(samples.TINY, "wrong-decryption")
+    for name in ("node2", "node3"):
+        assert not isinstance(ended[name], NodeFailure), ended[name]
+        folder = cluster.result(name, "wrong-decryption")
+        assert (folder / "outcome.json").exists()
+        judged = tacita("judge", folder / "evidence.json", "--roster", cluster.data(name) / "roster.json")
+        assert judged.code == 0 and "BadPartialDecryption" in judged.out and "node1" in judged.out, judged.err

@@ -17,7 +17,7 @@ async def trunc(self, a, bits, width):
 module.SharedEngine._trunc = trunc
 """
 IN_NODE = """
-def make(setup, participant, values, entropy):
+def make(setup, participant, values, recipients, entropy):
     raise ZeroDivisionError(f"cannot divide {values[0]} = 13.728193645501")
 module.make_object = make
 """

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tacita.deploy.simulate.plan import Misbehaviour, Plan
+from tacita.deploy.simulate.plan import BROADCASTS, Misbehaviour, Plan
 from tacita.deploy.simulate.world import Verdict, World
 from tacita.protocols import session
 from tacita.protocols.channel import Channel
@@ -33,7 +33,7 @@ def test_without_echo_an_equivocating_sender_is_not_caught(monkeypatch: pytest.M
     without_echo(monkeypatch)
     plans = [Plan.draw(seed) for seed in SEEDS]
     # The coin of the binding check: two nodes go on with other promises than one another.
-    odd = Misbehaviour("node3", "equivocating", 9, "node1")
+    odd = Misbehaviour("node3", "equivocating", BROADCASTS.index("bind commit"), "node1")
     shown([World(replace(plan, misbehaviour=odd)).run() for plan in plans], "with other messages than another honest")
 
 
@@ -46,13 +46,14 @@ def test_without_echo_nobody_knows_whether_all_hold_the_same(monkeypatch: pytest
 def test_opening_before_all_commitments_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two rounds are sent at once: a bidder could still choose its bid knowing the others'."""
     source = textwrap.dedent(inspect.getsource(session._Session._commit))
-    commit = 'committed = await channel.broadcast("commit", canonical_json(hashes))'
-    promised = "promised = self._promised(setup, committed)\n"
-    opened = 'opened = await channel.broadcast("open", writer.to_bytes())'
+    commit = 'reading.said["commit"] = await channel.broadcast("commit", canonical_json(hashes))'
+    promised = "_ = reading.promised\n"
+    opened = 'reading.said["open"] = await channel.broadcast("open", writer.to_bytes())'
     assert all(source.count(part) == 1 for part in (commit, promised, opened))
     source = source.replace(commit, "").replace(promised, "\n")
+    places = ", ".join(line.partition(" = ")[0] for line in (commit, opened))
     both = ", ".join(line.partition("await ")[2] for line in (commit, opened))
-    source = source.replace(opened, f"committed, opened = await asyncio.gather({both}); {promised}")
+    source = source.replace(opened, f"{places} = await asyncio.gather({both})")
     scope: dict[str, object] = {}
     exec(source, vars(session), scope)
     monkeypatch.setattr(session._Session, "_commit", scope["_commit"])
@@ -96,7 +97,7 @@ def test_a_node_that_never_ends_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_control_the_same_worlds_without_a_planted_bug_show_none() -> None:
-    odd = Misbehaviour("node3", "equivocating", 9, "node1")
+    odd = Misbehaviour("node3", "equivocating", BROADCASTS.index("bind commit"), "node1")
     world = World(replace(Plan.draw(1), misbehaviour=odd))
     assert not world.run().failed
     assert not any(isinstance(end, Absent) for end in world.endings.values())

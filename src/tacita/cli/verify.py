@@ -28,12 +28,12 @@ def verify(
 ) -> int:
     """Re-check everything a certificate claims, without network and without trusting the nodes."""
     as_json = format == "json"
-    data = _read(certificate, "certificate")
-    known = Roster.read(_json(roster, "roster")) if roster else None
+    data = read_file(certificate, "certificate")
+    known = Roster.read(read_json_file(roster, "roster")) if roster else None
     tree = None
     if terms:
         try:
-            tree = tomllib.loads(_read(terms, "terms").decode())
+            tree = tomllib.loads(read_file(terms, "terms").decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CallerMistake(f"the terms file {terms} is not valid TOML ({error}); correct it") from None
 
@@ -71,7 +71,8 @@ def verify(
     return 0
 
 
-def _read(path: Path, what: str) -> bytes:
+def read_file(path: Path, what: str) -> bytes:
+    """The bytes of a file, or CallerMistake."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -82,9 +83,10 @@ def _read(path: Path, what: str) -> bytes:
     return data
 
 
-def _json(path: Path, what: str) -> object:
+def read_json_file(path: Path, what: str) -> object:
+    """The JSON in a file, or CallerMistake."""
     try:
-        tree: object = read_json(_read(path, what))
+        tree: object = read_json(read_file(path, what))
     except ValueError:
         raise CallerMistake(f"the {what} {path} is not valid JSON; give the right file") from None
     return tree

@@ -6,6 +6,7 @@ confirmation of keys before their use refuses both.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,14 @@ from tacita.crypto.shamir import coefficients_at
 from tacita.protocols.faults import InconsistentOpening, ProtocolFault, SuspectFault
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.roster import Node, Roster
-from tacita.protocols.stages.share import Contributions, check_confirmations, confirmations, derive_keys, key_subsets
+from tacita.protocols.stages.share import (
+    Contributions,
+    check_confirmations,
+    confirmations,
+    contributions_of,
+    derive_keys,
+    key_subsets,
+)
 from tests.economics.engines import Make, RecordingEngine, attempt, info
 
 OTHER = bytes(range(32))
@@ -83,6 +91,10 @@ def roster(parties: int) -> Roster:
     return Roster(tuple(Node(f"node{i + 1}", f"host:{i}", b"", b"", b"", b"") for i in range(parties)))
 
 
+def checked(cluster: Roster, me: int, commitments: Any, told: Any) -> Any:
+    return {j: contributions_of(cluster, j, me, commitments[j], data) for j, data in told.items()}
+
+
 @pytest.mark.parametrize("parties", [4, 5], ids=["m4", "m5"])
 @pytest.mark.parametrize("commits", ["once", "to each another"])
 def test_a_contribution_that_differs_between_two_members_is_refused(parties: int, commits: str) -> None:
@@ -99,9 +111,9 @@ def test_a_contribution_that_differs_between_two_members_is_refused(parties: int
             commitments[parties - 2] = lie.commitments()
         if me == 1 and commits == "once":
             with pytest.raises(ProtocolFault, match=f"node{parties - 1} .*does not match its commitment"):
-                derive_keys(cluster, me, session, draws[me], commitments, told)
+                derive_keys(me, session, draws[me], checked(cluster, me, commitments, told))
             return
-        keys.append(derive_keys(cluster, me, session, draws[me], commitments, told))
+        keys.append(derive_keys(me, session, draws[me], checked(cluster, me, commitments, told)))
     differing = [s for s in key_subsets(cluster) if len({k[s] for k in keys if s in k}) > 1]
     assert differing == [(0, 1, parties - 2)]
     everybody = {name: confirmations(cluster, keys[i]) for i, name in enumerate(cluster.names)}

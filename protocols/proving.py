@@ -1,0 +1,54 @@
+"""How a node proves what it saw: evidence from the signed messages of its own session."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tacita.crypto.errors import CryptoError
+from tacita.crypto.signature import SIGNATURE_BYTES
+from tacita.protocols.case import context
+from tacita.protocols.channel import Channel, Envelope
+from tacita.protocols.faults import Evidence, ProtocolFault
+from tacita.protocols.judge import SAID, proven
+from tacita.protocols.reading import Reading
+
+
+class Prover:
+    """Collects what was said in one session; a fault leaves it with evidence that the judge accepts, or with none."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading, self.channels = reading, list[Channel]()
+
+    def follow(self, channel: Channel) -> None:
+        """This channel's broadcasts are part of the session from now on."""
+        self.channels.append(channel)
+
+    def evidence(self, check: str = SAID, shown: Sequence[bytes] = ()) -> Evidence:
+        """Everything that all nodes agree on, and the signed messages in question."""
+        said = [data for channel in self.channels for data in channel.record()]
+        return Evidence(check, (*said, *shown), context(self.reading))
+
+    @contextmanager
+    def reads(self, channel: Channel, round_name: str, peer: str) -> Iterator[None]:
+        """Reading what one peer said without an echo: the message itself goes into the evidence."""
+        try:
+            yield
+        except ProtocolFault as fault:
+            fault.evidence = self.evidence(round_name, [channel.signed(round_name, peer)])
+            raise
+
+    def complete(self, fault: ProtocolFault) -> None:
+        """Give the fault its evidence; what would not convict its culprit before strangers is no evidence."""
+        if not self.channels:
+            return  # the nodes have not met: what was said so far convicts nobody
+        evidence = fault.evidence or self.evidence()
+        try:
+            found = proven(evidence, self.reading.roster)
+            holds = (found.culprit, type(found)) == (fault.culprit, type(fault))
+        except CryptoError:
+            holds = False
+        fault.evidence = evidence if holds else None
+
+    def is_mine(self, evidence: Evidence) -> bool:
+        """Whether all messages of the evidence belong to this session."""
+        labels = {channel.session for channel in self.channels}
+        return {Envelope.decode(data[SIGNATURE_BYTES:]).session for data in evidence.signed} <= labels
