@@ -42,7 +42,7 @@ def verify(
             sys.stdout.write(f"  ok  {sentence}\n")
 
     try:
-        origin = KeyCertificate.read(_json(key, "key file")) if key else None
+        origin = KeyCertificate.read(read_json_file(key, "key file")) if key else None
         result = check.verify(data, known, tree, note=note, key=origin)
     except VerificationFailed as error:
         if as_json:
