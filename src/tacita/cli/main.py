@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("tacita.cli.run", "demo"),
     "verify": ("tacita.cli.verify", "verify"),
     "simulate": ("tacita.cli.simulate", "simulate"),
+    "model": ("tacita.cli.model", "app"),
     "bench": ("tacita.cli.bench", "bench"),
     "keygen": ("tacita.cli.keygen", "keygen"),
     "key": ("tacita.cli.keygen", "app"),
