@@ -51,7 +51,9 @@ def _order() -> str:
 def _penalties() -> str:
     smallest = min(_error(algorithm_3(A1, q, 2000, True)) for q in np.geomspace(0.02, 2, 9).tolist())
     largest = max(_error(algorithm_3(A1, q, 2000, False)) for q in np.geomspace(0.02, 2, 9).tolist())
-    return f"A1, nine q in [0.02, 2]: smallest error printed {_small(smallest)}, largest error corrected {_small(largest)}"
+    return (
+        f"A1, nine q in [0.02, 2]: smallest error printed {_small(smallest)}, largest error corrected {_small(largest)}"
+    )
 
 
 def _dimensions() -> str:
@@ -78,7 +80,9 @@ def _absent() -> str:
 def _hidden() -> str:
     ended = algorithm_3(A1, PENALTY, 50, False)
     error = float(np.abs(ended.rebuilt - ended.x).max())
-    return f"A1, after 50 iterations: x_i rebuilt by the manager from the λ_i differs from the true one by {_small(error)}"
+    return (
+        f"A1, after 50 iterations: x_i rebuilt by the manager from the λ_i differs from the true one by {_small(error)}"
+    )
 
 
 def _slack() -> str:
@@ -104,7 +108,9 @@ def _supply() -> str:
 
 def _contraction() -> str:
     out = np.cumsum([20.0, 0.0, 0.0, 0.0])
-    return f"with BR, AUC ≥ 0 the least supply after three periods is {out[-1]:.0f} of 20; a buy-back of 2 each leaves 14"
+    return (
+        f"with BR, AUC ≥ 0 the least supply after three periods is {out[-1]:.0f} of 20; a buy-back of 2 each leaves 14"
+    )
 
 
 def _price() -> str:
@@ -136,8 +142,8 @@ def _utilities(market: OneSlot, printed: bool) -> list[float]:
 def _rational() -> str:
     loser = replace(A1, value=(10, 8, 2))
     return (
-        f"A1 utilities: printed {_numbers(_utilities(A1, True))}, Clarke {_numbers(_utilities(A1, False))}; with b_3 = 2 "
-        f"bidder 3 gets {clear(loser).x[2]:.0f} coins and pays {printed_payment(loser, 2):.4f}, by Clarke "
+        f"A1 utilities: printed {_numbers(_utilities(A1, True))}, Clarke {_numbers(_utilities(A1, False))}; with "
+        f"b_3 = 2 bidder 3 gets {clear(loser).x[2]:.0f} coins and pays {printed_payment(loser, 2):.4f}, by Clarke "
         f"{clarke_payment(loser, 2):.4f}"
     )
 
@@ -154,7 +160,9 @@ def _others() -> str:
 
 
 def _minimum() -> str:
-    return f"A1 with min_3 = 1.5: Clarke utility of bidder 3 is {_utilities(replace(A1, least=(0, 0, 1.5)), False)[2]:.4f}"
+    return (
+        f"A1 with min_3 = 1.5: Clarke utility of bidder 3 is {_utilities(replace(A1, least=(0, 0, 1.5)), False)[2]:.4f}"
+    )
 
 
 def _fixed() -> str:
@@ -168,8 +176,8 @@ CORRECTIONS = (
         "auction.supply",
         "(4.3)–(4.8), (4.14)",
         "S_out grows by BR in (4.4) and by AUC in (4.7); S_max follows the price",
-        "S_out' = S_out + BR + AUC, S_un' = S_un − BR − AUC + ΔS_max: the two printed equations force BR = AUC, and S_max "
-        "is constant",
+        "S_out' = S_out + BR + AUC, S_un' = S_un − BR − AUC + ΔS_max: the two printed equations force "
+        "BR = AUC, and S_max is constant",
         _supply,
     ),
     Correction(

@@ -24,7 +24,13 @@ SLOPE, PERSISTENCE, SENSITIVITY = Fraction("0.11"), Fraction("0.62"), Fraction("
 MODEL = (float(SLOPE), float(PERSISTENCE), float(SENSITIVITY))
 ECONOMY = Economy(SLOPE, PERSISTENCE, SENSITIVITY, Fraction(0), Fraction(4))
 CONTROLLER = Controller(ECONOMY, 12, 4, Fraction("0.99"), Fraction("0.1"), Fraction("0.5"))
-MEMBERS = (("0.2", "-2", "1.5"), ("0.4", "-1.8", "1.7"), ("0.5", "-2.2", "1.4"), ("0.7", "-2.1", "1.6"), ("0.9", "-1.9", "1.3"))
+MEMBERS = (
+    ("0.2", "-2", "1.5"),
+    ("0.4", "-1.8", "1.7"),
+    ("0.5", "-2.2", "1.4"),
+    ("0.7", "-2.1", "1.6"),
+    ("0.9", "-1.9", "1.3"),
+)
 """A committee (λ, y, π) whose fifth member gains by a false report."""
 FALSE_REPORT = ("1", "-1.9", "2.123")
 
@@ -63,7 +69,7 @@ def _region() -> str:
         rule = Rule(phi_y, phi_pi)
         radius = spectral_radius(*closed_loop(*MODEL, rule))
         verdict = "stable" if printed_region(rule) else "unstable"
-        parts.append(f"at (φ_π, φ_y) = ({phi_pi}, {phi_y}) the print says {verdict}, the spectral radius is {radius:.6f}")
+        parts.append(f"at (φ_π, φ_y) = ({phi_pi}, {phi_y}) the print says {verdict}, spectral radius {radius:.6f}")
     slopes = f"α = 0.11, ρ = 0.62, ζ = 0.19: 0.11φ_π − {-low:.2f} < φ_y < 0.055φ_π + {high:.4f}"
     return f"{slopes}; {'; '.join(parts)}"
 
@@ -76,7 +82,7 @@ def _stability() -> str:
     radius = spectral_radius(*closed_loop(*MODEL, rule))
     return (
         f"rule (φ_π, φ_y) = (1.5, 0.5) has spectral radius {radius:.4f}, but from x = (−6, −2.6), where l·x = "
-        f"{ECONOMY.escape_weight * -6 - 2.6:.4f} < −i* = −4, a rate of zero for 120 periods ends at x = ({y:.1f}, {x:.1f})"
+        f"{ECONOMY.escape_weight * -6 - 2.6:.4f} < −i* = −4, 120 periods at zero end at x = ({y:.1f}, {x:.1f})"
     )
 
 
@@ -205,8 +211,8 @@ CORRECTIONS = (
         "interest_rate.truthful",
         "4.3, committee",
         "truthfulness is shown for the auction only; the committee of bankers is left as an exercise",
-        "a mean rewards false reports, and so do medians of λ and of the readings; the median of the members' own rates "
-        "does not",
+        "a mean rewards false reports, and so do medians of λ and of the readings; the median of the members' own "
+        "rates does not",
         _manipulation,
     ),
 )

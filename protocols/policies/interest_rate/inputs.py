@@ -51,8 +51,7 @@ def read_members(terms: CommitteeTerms, text: str, fewest: int = FEWEST_MEMBERS)
         if name in members:
             raise CallerMistake(f"inputs line {line}: a second row of {name}; keep one")
         numbers = [
-            decimal(cell, f"inputs line {line}: {column}")
-            for column, cell in zip(expected[1:], cells[1:], strict=True)
+            decimal(cell, f"inputs line {line}: {column}") for column, cell in zip(expected[1:], cells[1:], strict=True)
         ]
         limits = (numbers[3], numbers[4], numbers[5]) if terms.limits is not None else None
         members[name] = MemberInputs(numbers[0], numbers[1], numbers[2], limits)
@@ -73,7 +72,8 @@ def _wrong_header(header: tuple[str, ...], expected: tuple[str, ...]) -> CallerM
         return CallerMistake(f"inputs line 1: column '{missing[0]}' is missing{hint}")
     if extra and extra[0] in LIMITS:
         return CallerMistake(
-            f"inputs line 1: column '{extra[0]}' needs [committee] method = \"consensus\"; change the terms or remove it"
+            f"inputs line 1: column '{extra[0]}' needs [committee] method = \"consensus\"; "
+            "change the terms or remove it"
         )
     return CallerMistake(f"inputs line 1: column '{extra[0][:40] if extra else '?'}' is not known or twice{hint}")
 

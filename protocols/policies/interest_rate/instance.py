@@ -51,9 +51,7 @@ class Committee:
         """See Instance: blocks are ordered by member, then by field."""
         labels = [f.label for f in self.plan.fields]
         me = self.members.index(participant)
-        return [
-            InputPlace(label, me * labels.count(label) + labels[:i].count(label)) for i, label in enumerate(labels)
-        ]
+        return [InputPlace(label, me * labels.count(label) + labels[:i].count(label)) for i, label in enumerate(labels)]
 
     def relations(self, participant: str) -> Relations:
         """See Instance."""
@@ -104,9 +102,7 @@ class Committee:
         for label in READINGS:
             await engine.to_cipher(f"median_{label}", middles[label])
 
-    async def _middles(
-        self, engine: Engine, blocks: Mapping[str, Secret], labels: Sequence[str]
-    ) -> dict[str, Secret]:
+    async def _middles(self, engine: Engine, blocks: Mapping[str, Secret], labels: Sequence[str]) -> dict[str, Secret]:
         """Medians of several blocks in one go; each keeps its own public interval."""
         joined = engine.concat([blocks[label] for label in labels])
         count, columns = len(self.members), len(labels)
@@ -214,12 +210,13 @@ class Committee:
     def _views(self, outputs: Mapping[str, Sequence[int]]) -> Views:
         terms, one = self.terms, Fraction(1, ONE)
         if terms.statistic == "median":
-            preference, y, inflation = (outputs[f"median_{label}"][0] for label in READINGS)
-            return Views.of(preference * one, terms.percent(y), terms.percent(inflation))
-        count = len(self.members)
-        preference, y, inflation, wy, wi = (Fraction(outputs[f"sum_{label}"][0], count) for label in SUMS)
-        readings = [x * terms.percent(1) for x in (y, inflation)]
-        return Views(preference * one, *readings, *(x * one * terms.percent(1) for x in (wy, wi)))
+            middle = [outputs[f"median_{label}"][0] for label in READINGS]
+            return Views.of(middle[0] * one, terms.percent(middle[1]), terms.percent(middle[2]))
+        weight, y, pi, weighted_y, weighted_pi = (
+            Fraction(outputs[f"sum_{label}"][0], len(self.members)) * one for label in SUMS
+        )
+        unit = terms.percent(ONE)
+        return Views(weight, y * unit, pi * unit, weighted_y * one * unit, weighted_pi * one * unit)
 
     def private_outcome(
         self, participant: str, outputs: Mapping[str, Sequence[int]], public: Mapping[str, Sequence[int]]

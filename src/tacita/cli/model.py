@@ -2,8 +2,6 @@
 
 import json
 import sys
-import tomllib
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Annotated
 
@@ -80,9 +78,10 @@ def taylor(
 @app.command()
 def history(out: Picture = None, format: Format = "text") -> None:
     """What the committee of the demo would have decided in the United States from 1985 to 2007."""
+    from tacita.cli.shows.interest_rate_picture import save_history, shipped
     from tacita.protocols.policies.interest_rate import history as past
 
-    series, terms = example()
+    series, terms = shipped()
     quarters = past.decisions(series, terms)
     distance, fitted = past.distance(quarters), past.fit(series)
     facts: dict[str, object] = {
@@ -101,8 +100,6 @@ def history(out: Picture = None, format: Format = "text") -> None:
     if fitted["sensitivity"] <= 0:
         lines.append("a sensitivity below 0 is no model for a controller: the decisions use that of the terms")
     if out is not None:
-        from tacita.cli.shows.interest_rate_picture import save_history
-
         save_history(out / "history.png", quarters)
         lines.append(f"files: {out}/history.png")
     _say(format, "\n".join(lines), facts)
@@ -136,16 +133,6 @@ def corrections(
                 f"{entry.id}  {entry.where}\n  printed    {entry.printed}\n  corrected  {entry.corrected}\n"
                 f"  evidence   {entry.evidence()}\n"
             )
-
-
-def example():  # type: ignore[no-untyped-def]
-    """The series and the terms of the demo: (Series, CommitteeTerms)."""
-    from tacita.protocols.policies.interest_rate.history import Series
-    from tacita.protocols.policies.interest_rate.terms import CommitteeTerms
-
-    folder = Path(str(package_files("tacita") / "examples" / "interest-rate"))
-    terms = CommitteeTerms.read(tomllib.loads((folder / "terms.toml").read_text()))
-    return Series.read((folder / "macrodata.csv").read_text()), terms
 
 
 def _say(format: str, text: str, facts: dict[str, object]) -> None:

@@ -4,7 +4,9 @@ Drawn by whoever holds all inputs (the operator of a local cluster).
 """
 
 import io
+import tomllib
 from collections.abc import Mapping, Sequence
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,13 @@ from tacita.protocols.policies.interest_rate.terms import CommitteeTerms
 BLUE, ORANGE, GREY = "#1f5fa8", "#c25b12", "#8a8a8a"
 NAMED = 6
 """Members' paths are named up to this many."""
+
+
+def shipped() -> tuple[history.Series, CommitteeTerms]:
+    """Data and terms of the demo."""
+    folder = Path(str(package_files("tacita") / "examples" / "interest-rate"))
+    terms = CommitteeTerms.read(tomllib.loads((folder / "terms.toml").read_text()))
+    return history.Series.read((folder / "macrodata.csv").read_text()), terms
 
 
 def _pyplot() -> Any:
@@ -38,6 +47,7 @@ def _write(path: Path, figure: Any, mode: int) -> None:
 def _plain_axes(axis: Any) -> None:
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
+    axis.set_ylim(bottom=0)
     axis.set_ylabel("rate, percent")
 
 
@@ -59,22 +69,24 @@ def save_decision(
         ends.append((float(path_alone[-1]), name))
     if len(members) <= NAMED:
         for rate, name in ends:
-            axis.annotate(name, (periods[-1], rate), xytext=(5, -3), textcoords="offset points", color="#555", fontsize=9)
+            axis.annotate(
+                name, (periods[-1], rate), xytext=(5, -3), textcoords="offset points", color="#555", fontsize=9
+            )
     axis.plot(periods, [before, *rates], color=BLUE, lw=2.2, marker="o", ms=5, label="decided, secure session")
     axis.plot([], [], color=GREY, lw=1.1, marker="o", ms=3, label="each member alone (private)")
-    axis.axhline(0, color="#111", lw=0.8)
     axis.set_xticks(list(periods), ["before", *(str(k) for k in periods[1:])])
     axis.set_xlim(-0.2, len(rates) + 0.55)
-    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
     axis.set_xlabel("period")
     axis.set_title("The decided path", fontsize=11)
-    axis.legend(frameon=False, fontsize=9)
+    axis.legend(frameon=False, fontsize=9, loc="lower left")
     _plain_axes(axis)
     if quarters:
         _draw_history(axes[0][0], quarters)
         here = next(i for i, q in enumerate(quarters) if q.members == members)
-        axes[0][0].plot([_year(quarters[here].name)], [rates[0]], "o", color="#111", ms=7, zorder=5, label="this session")
-        axes[0][0].legend(frameon=False, fontsize=9)
+        axes[0][0].plot(
+            [_year(quarters[here].name)], [rates[0]], "o", color="#111", ms=7, zorder=5, label="this session"
+        )
+        axes[0][0].legend(frameon=False, fontsize=9, loc="upper right")
     _write(path, figure, files.PRIVATE)  # it shows what the members kept secret
 
 
@@ -94,7 +106,6 @@ def _draw_history(axis: Any, quarters: Sequence[Quarter]) -> None:
     )
     axis.plot(years, [q.rate for q in quarters], color=BLUE, lw=1.8, label="committee, computed in the clear")
     axis.plot(years, [q.actual for q in quarters], color=ORANGE, lw=1.6, label="three-month treasury bill")
-    axis.axhline(0, color="#111", lw=0.8)
     axis.set_xlabel("year")
     axis.set_title("A committee of three, United States 1985–2007", fontsize=11)
     axis.margins(x=0.01)
@@ -103,14 +114,12 @@ def _draw_history(axis: Any, quarters: Sequence[Quarter]) -> None:
 
 def _around(terms: CommitteeTerms, members: Mapping[str, MemberInputs]) -> list[Quarter]:
     """The history, if this session is one of its quarters; otherwise nothing."""
-    from tacita.cli.model import example
-
     if sorted(members) != sorted(history.PREFERENCES):
         return []
-    series, shipped = example()
-    if terms.controller != shipped.controller:
+    series, demo = shipped()
+    if terms.controller != demo.controller:
         return []
-    quarters = history.decisions(series, shipped)
+    quarters = history.decisions(series, demo)
     return quarters if any(q.members == members for q in quarters) else []
 
 
