@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON, OUTPUT, RANDOM_SQUARE, TRUNCATION, ZERO_TEST
+from tacita.protocols.mpc.demand import (
+    BIT_CHECK,
+    BLINDED_PRODUCT,
+    COMPARISON,
+    OUTPUT,
+    RANDOM_SQUARE,
+    TRUNCATION,
+    ZERO_TEST,
+)
 from tacita.protocols.policies.interest_rate import plain
 from tests.economics.engines import secure
 from tests.policies.interest_rate.committees import EVERY, P4, P4_PATH, Case, case, random_inputs
@@ -19,7 +27,7 @@ OPENED = {
     "consensus": {"recoverable", "path"},
 }
 """The table of docs/interest-rate.md."""
-MASKED = {TRUNCATION, COMPARISON, ZERO_TEST, BLINDED_PRODUCT, RANDOM_SQUARE, OUTPUT}
+MASKED = {TRUNCATION, COMPARISON, ZERO_TEST, BLINDED_PRODUCT, RANDOM_SQUARE, BIT_CHECK, OUTPUT}
 
 
 def on_engine(example: Case, parties: int = 3) -> dict[str, Any]:
