@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("tacita.cli.verify", "verify"),
     "judge": ("tacita.cli.judge", "judge"),
     "simulate": ("tacita.cli.simulate", "simulate"),
+    "model": ("tacita.cli.model", "app"),
     "bench": ("tacita.cli.bench", "bench"),
     "keygen": ("tacita.cli.keygen", "keygen"),
     "key": ("tacita.cli.keygen", "app"),

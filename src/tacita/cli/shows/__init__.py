@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from rich.console import RenderableType
 
 from tacita.cli.shows.auction import AuctionShow
+from tacita.cli.shows.interest_rate import InterestRateShow
 from tacita.protocols.policies.base import Instance, Part
 from tacita.protocols.terms import Terms
 
@@ -45,4 +46,7 @@ class Show(Protocol):
         ...
 
 
-SHOWS: Mapping[str, Show] = {"auction": AuctionShow()}
+SHOWS: Mapping[str, Show] = {
+    "auction": AuctionShow(),
+    "interest_rate": InterestRateShow(),
+}

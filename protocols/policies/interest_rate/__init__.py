@@ -1,0 +1,1 @@
+"""Interest rate: a committee sets a rate by model-predictive control, with private preferences and readings."""
