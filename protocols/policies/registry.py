@@ -6,9 +6,10 @@ from typing import Any
 from tacita.protocols.policies.auction.inputs import BidderInputs
 from tacita.protocols.policies.auction.policy import AuctionPolicy
 from tacita.protocols.policies.base import Part, Policy
+from tacita.protocols.policies.prediction.policy import PredictionPolicy
 from tacita.protocols.terms import Terms, read_terms
 
-POLICIES: Mapping[str, Policy] = {"auction": AuctionPolicy()}
+POLICIES: Mapping[str, Policy] = {"auction": AuctionPolicy(), "prediction": PredictionPolicy()}
 
 
 def complete_terms(tree: Any) -> Terms:

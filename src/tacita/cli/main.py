@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("tacita.cli.run", "run"),
     "demo": ("tacita.cli.run", "demo"),
     "verify": ("tacita.cli.verify", "verify"),
+    "train": ("tacita.cli.train", "app"),
     "simulate": ("tacita.cli.simulate", "simulate"),
     "bench": ("tacita.cli.bench", "bench"),
     "keygen": ("tacita.cli.keygen", "keygen"),

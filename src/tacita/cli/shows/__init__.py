@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from rich.console import RenderableType
 
 from tacita.cli.shows.auction import AuctionShow
+from tacita.cli.shows.prediction import PredictionShow
 from tacita.protocols.policies.base import Instance, Part
 from tacita.protocols.terms import Terms
 
@@ -45,4 +46,4 @@ class Show(Protocol):
         ...
 
 
-SHOWS: Mapping[str, Show] = {"auction": AuctionShow()}
+SHOWS: Mapping[str, Show] = {"auction": AuctionShow(), "prediction": PredictionShow()}
