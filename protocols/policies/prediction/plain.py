@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tacita.protocols.policies.prediction.inputs import History
-from tacita.protocols.policies.prediction.instance import design, inputs_of
 from tacita.protocols.policies.prediction.network import Learner, Matrix, initial_weights, output, summed
 from tacita.protocols.policies.prediction.terms import PredictionTerms
+from tacita.protocols.policies.prediction.training_step import design, inputs_of
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from tacita.protocols.policies.prediction.inputs import (
     read_histories,
     too_few,
 )
-from tacita.protocols.policies.prediction.instance import GramPrediction, NetworkPrediction, Prediction
+from tacita.protocols.policies.prediction.instance import Prediction
+from tacita.protocols.policies.prediction.one_shot import GramPrediction
 from tacita.protocols.policies.prediction.terms import MAX_PARTIES, MIN_PARTIES, PredictionTerms
+from tacita.protocols.policies.prediction.training_step import NetworkPrediction
 from tacita.protocols.terms import Terms
 
 

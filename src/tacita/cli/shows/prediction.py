@@ -13,8 +13,9 @@ from tacita.cli.display import number
 from tacita.node import files
 from tacita.protocols.policies.base import Instance, Part
 from tacita.protocols.policies.prediction.inputs import History
-from tacita.protocols.policies.prediction.instance import NetworkPrediction, Prediction
+from tacita.protocols.policies.prediction.instance import Prediction
 from tacita.protocols.policies.prediction.terms import PredictionTerms
+from tacita.protocols.policies.prediction.training_step import NetworkPrediction
 from tacita.protocols.terms import Terms
 
 COLOURS = ("#1f5fa8", "#c25b12", "#3a7d44", "#7b4ea3", "#9a6a00", "#2a8c8c")
