@@ -17,7 +17,7 @@ from tacita.crypto.threshold import DEALERLESS, check_key
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake, ProtocolFault, VerificationFailed
 from tacita.protocols.keygen.certificate import KeyCertificate, check_quorums
-from tacita.protocols.policies.base import EVERYBODY
+from tacita.protocols.policies.base import EVERYBODY, Claiming
 from tacita.protocols.policies.registry import complete_terms, filled
 from tacita.protocols.roster import Roster
 from tacita.protocols.stages import certify, commit, release
@@ -44,7 +44,8 @@ def claims(setup: Setup) -> dict[str, Any]:
     """What the session promises beyond what a verifier can repeat."""
     security = setup.terms.session.security
     # The nodes check the shares against the ciphertexts in any case; but a passive engine may compute on others.
-    return {"security": security, "inputs_bound": security == "abort", "provenance": setup.key.provenance}
+    general = {"inputs_bound": security == "abort", "security": security, "provenance": setup.key.provenance}
+    return general | (dict(setup.instance.claims()) if isinstance(setup.instance, Claiming) else {})
 
 
 def certificate_digest(data: bytes) -> str:

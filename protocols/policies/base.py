@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tacita.crypto.proofs.range import Relations
 from tacita.protocols.mpc.demand import Demand
@@ -61,6 +61,15 @@ class Instance(Protocol):
         self, participant: str, outputs: Mapping[str, Sequence[int]], public: Mapping[str, Sequence[int]]
     ) -> dict[str, Any]:
         """What the participant learns beyond the public part."""
+        ...
+
+
+@runtime_checkable
+class Claiming(Protocol):
+    """An instance that says of itself what no verifier can repeat; outcome and `tacita verify` show it."""
+
+    def claims(self) -> Mapping[str, bool]:
+        """{name: whether it holds}, from public facts."""
         ...
 
 

@@ -26,8 +26,9 @@ def corrections() -> tuple[Correction, ...]:
     """All policies' corrections, in the order of the paper's policies."""
     from tacita.protocols.policies.auction.corrections import CORRECTIONS as AUCTION
     from tacita.protocols.policies.interest_rate.corrections import CORRECTIONS as INTEREST_RATE
+    from tacita.protocols.policies.prediction.corrections import CORRECTIONS as PREDICTION
 
-    return (*INTEREST_RATE, *AUCTION)
+    return (*INTEREST_RATE, *PREDICTION, *AUCTION)
 
 
 def page(entries: Sequence[Correction]) -> str:

@@ -1,4 +1,4 @@
-"""Every command block of README and docs/ runs as printed, file by file, in an empty folder."""
+"""Every command block of README and docs/ runs as printed, file by file, in a folder with nothing but a cluster."""
 
 import contextlib
 import os
@@ -37,11 +37,18 @@ def commands(page: Path) -> str:
     return "\n".join(kept)
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default cluster folder of all pages: the first page that needs it founds it."""
+    return tmp_path_factory.mktemp("cluster")
+
+
 @pytest.mark.cluster
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_command_block_runs_as_printed(page: Path, tmp_path: Path) -> None:
+def test_every_command_block_runs_as_printed(page: Path, cluster: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / ".tacita").symlink_to(cluster)
     script = "set -euo pipefail\n" + commands(page)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     log = tmp_path / "output.log"

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("tacita.cli.run", "demo"),
     "verify": ("tacita.cli.verify", "verify"),
     "judge": ("tacita.cli.judge", "judge"),
+    "train": ("tacita.cli.train", "app"),
     "simulate": ("tacita.cli.simulate", "simulate"),
     "model": ("tacita.cli.model", "app"),
     "bench": ("tacita.cli.bench", "bench"),

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tacita.cli.model_prediction import prediction
 from tacita.cli.options import Format
 from tacita.protocols.faults import CallerMistake
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Economic models in the clear; no session.")
+
+app.command()(prediction)
 
 DRAWS = 200_000
 DIFFERS = 1

@@ -60,19 +60,25 @@ def verify(
         }
         sys.stdout.write(json.dumps(shown) + "\n")
     else:
-        bound = "yes" if claims["inputs_bound"] else "no"
-        sys.stdout.write(
-            f"inputs_bound: {bound}, security: {claims['security']}, provenance: {claims['provenance']}\n"
-            f"certificate {result.digest[:16]} is valid\n"
-        )
+        said = (f"{name}: {_word(value)}" for name, value in claims.items())
+        sys.stdout.write(f"{', '.join(said)}\ncertificate {result.digest[:16]} is valid\n")
     if not result.known_signers:
         sys.stderr.write("tacita: signed by unknown keys: give --roster with the roster you trust\n")
         return UNKNOWN_SIGNERS
     return 0
 
 
+def _word(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
 def read_file(path: Path, what: str) -> bytes:
     """The bytes of a file, or CallerMistake."""
+
+
+def _word(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

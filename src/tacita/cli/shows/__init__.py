@@ -11,6 +11,7 @@ from rich.console import RenderableType
 
 from tacita.cli.shows.auction import AuctionShow
 from tacita.cli.shows.interest_rate import InterestRateShow
+from tacita.cli.shows.prediction import PredictionShow
 from tacita.protocols.policies.base import Instance, Part
 from tacita.protocols.terms import Terms
 
@@ -49,4 +50,5 @@ class Show(Protocol):
 SHOWS: Mapping[str, Show] = {
     "auction": AuctionShow(),
     "interest_rate": InterestRateShow(),
+    "prediction": PredictionShow(),
 }

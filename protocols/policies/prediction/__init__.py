@@ -1,0 +1,1 @@
+"""Prediction: one-step-ahead prices from the private price histories of several parties."""
