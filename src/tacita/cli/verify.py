@@ -74,11 +74,6 @@ def _word(value: object) -> str:
 
 def read_file(path: Path, what: str) -> bytes:
     """The bytes of a file, or CallerMistake."""
-
-
-def _word(value: object) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
