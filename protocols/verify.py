@@ -38,6 +38,7 @@ class Verified:
     known_signers: bool
     """False if no roster was given to compare with: anybody could have made such a certificate."""
     digest: str
+    terms: Terms
 
 
 def claims(setup: Setup) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def verify(
     except (CryptoError, ProtocolFault, CallerMistake) as error:
         raise VerificationFailed(f"the certificate does not hold: {error}") from error
     outcome = setup.instance.outcome(outputs)
-    return Verified(tuple(done), outcome, claims(setup), roster is not None, certificate_digest(data))
+    return Verified(tuple(done), outcome, claims(setup), roster is not None, certificate_digest(data), setup.terms)
 
 
 def _check_origin(certificate: Certificate, key: KeyCertificate, passed: Callable[[str], None]) -> None:
