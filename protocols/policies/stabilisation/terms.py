@@ -26,8 +26,8 @@ LARGEST = 1e15
 MODELS, OBJECTIVES = ("coin", "collateralised", "depreciation"), ("tracking", "mean")
 PUBLIC_OUTPUTS = ("mean", "variance")
 MAX_CONTROLS, MAX_SCENARIOS, MAX_EPOCHS = 12, 64, 1000
-DEFAULT_ITERATIONS = 120
-CONTROL_PENALTY, OBJECTIVE_PENALTY, MEAN_PENALTY = 1.4, 0.4, 1.0
+DEFAULT_ITERATIONS = 200
+CONTROL_PENALTY, OBJECTIVE_PENALTY, MEAN_PENALTY = 2.8, 0.4, 2.8
 """Penalties as multiples of the curvature that the public bounds suggest."""
 
 Interval = tuple[Fraction, Fraction]

@@ -10,8 +10,8 @@ from tacita.protocols.mpc.clear import ClearEngine
 from tacita.protocols.party import Hosted, Party
 from tacita.protocols.policies.base import Part
 from tacita.protocols.policies.registry import POLICIES
-from tacita.protocols.policies.stabilisation.instance import Stabilisation
 from tacita.protocols.policies.stabilisation.inputs import PartyInputs
+from tacita.protocols.policies.stabilisation.instance import Stabilisation
 from tacita.protocols.policies.stabilisation.plain import PlainOutcome, solve_plain
 from tacita.protocols.policies.stabilisation.terms import StabilisationTerms
 from tests.cluster_in_memory import Cluster
