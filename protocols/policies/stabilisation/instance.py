@@ -127,8 +127,11 @@ class Stabilisation:
     def outcome(self, outputs: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         """See Instance."""
         terms, count = self.terms, self.terms.controls
-        units = np.array([int(x) / ONE for x in outputs["control"]]).reshape(terms.shared, count)
-        control = units * self.units.control_unit
+        control = np.array([int(x) / ONE for x in outputs["control"]]).reshape(terms.shared, count)
+        control *= self.units.control_unit
+        for limits, exact in zip(self.units.limits, terms.economy.limits(terms.horizon), strict=True):
+            reached = np.array([int(x) == y for x, y in zip(outputs["control"], limits, strict=False)])
+            control = np.where(reached.reshape(control.shape), exact[: terms.shared], control)
         result: dict[str, Any] = {"policy": "stabilisation", **outcome_of(terms, control.tolist())}
         scale = self.units.objective_unit
         if "mean" in outputs:

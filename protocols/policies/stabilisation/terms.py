@@ -69,7 +69,7 @@ class StabilisationTerms:
     """Most scenarios of a party."""
     iterations: int
     penalties: tuple[Fraction | None, Fraction | None]
-    """ρ of a control in units of its largest limit, ρ of ψ; None for a value made from the bounds."""
+    """ρ of the supply's growth in units of its largest limit, ρ of ψ; None for a value made from the bounds."""
 
     # ---- reading ----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The scenario problem in units in which every penalty is 1: public constants, and bounds that every party proves.
 
-With u = U·u' (U the largest limit of a control), z' = ζ·x, ψ' = σ·Σ_k z'_k and the whole objective divided by the
+With u = U·u' (U about a control's largest limit), z' = ζ·x, ψ' = σ·Σ_k z'_k and the whole objective divided by the
 control's penalty ρ, scenario i costs ½‖z'‖² + ½R'‖u'‖² for `tracking` and β·ψ'_i for `mean`, and z' = G u' + h:
 
     G[t, (k, j)] = g_j,t−k   impulse response of control j: g_j,0 = ζ·U_j·b_j, g_j,k+1 = a·g_j,k
@@ -60,30 +60,41 @@ class Units:
         return float(1 - self.terms.weight) / (self.scenarios - 1)
 
     @cached_property
-    def control_unit(self) -> Vector:
-        """U per control."""
+    def _curvature(self) -> tuple[Vector, float]:
+        """Per control, what x² and R·u² would weigh at its largest limit and a middling response; Σ_k |a|^k."""
+        terms = self.terms
+        decay = float(sum(map(abs, terms.persistence)) / 2) ** np.arange(terms.horizon)
+        effect = np.array([sum(map(abs, map(float, pair))) / 2 for pair in terms.effects])
+        cost = np.array([float(x) for x in terms.control_cost])
+        mass = float(np.sum(decay**2 * np.arange(terms.horizon, 0, -1))) / terms.horizon
+        return (effect**2 * mass + cost) * self._largest**2, float(np.sum(decay))
+
+    @cached_property
+    def _largest(self) -> Vector:
+        """The largest limit per control."""
         limits = (self.terms.growth, *((self.terms.ratio_growth,) if self.terms.ratio_growth else ()))
         return np.array([max(abs(float(x)) for x in pair) for pair in limits])
+
+    @cached_property
+    def control_unit(self) -> Vector:
+        """U per control: the supply's largest limit; a second control is scaled to weigh as much."""
+        weight = np.maximum(self._curvature[0], 1e-9 * float(np.max(self._curvature[0])) + 1e-300)
+        return np.asarray(self._largest * np.sqrt(weight[0] / weight))
 
     @cached_property
     def _penalties(self) -> tuple[float, float]:
         """(ρ in units of U², ρ of ψ): given, or of the size of the curvatures at the largest public response."""
         control, objective = self.terms.penalties
         share = 2 * float(self.terms.weight) / self.scenarios
-        decay = float(sum(map(abs, self.terms.persistence)) / 2) ** np.arange(self.terms.horizon)
-        effect = np.array([sum(map(abs, map(float, pair))) / 2 for pair in self.terms.effects])
-        cost = np.array([float(x) for x in self.terms.control_cost])
-        response = effect * self.control_unit
-        mass = float(np.sum(decay**2 * np.arange(self.terms.horizon, 0, -1))) / self.terms.horizon
-        spread = 2 * self.spread_weight or share
-        psi = float(objective) if objective is not None else OBJECTIVE_PENALTY * spread
+        psi = float(objective) if objective is not None else OBJECTIVE_PENALTY * (2 * self.spread_weight or share)
+        curvature, total = self._curvature
         if control is not None:
-            return float(control), psi
-        if self.quadratic:
-            own = CONTROL_PENALTY * share * float(np.mean(response**2 * mass + cost * self.control_unit**2))
+            own = float(control)
+        elif self.quadratic:
+            own = CONTROL_PENALTY * share * float(curvature[0])
         else:
-            reach = float(np.mean((response * np.sum(decay)) ** 2))
-            own = MEAN_PENALTY * psi * reach
+            effect = sum(abs(float(b)) for b in self.terms.effects[0]) / 2
+            own = MEAN_PENALTY * psi * (effect * float(self._largest[0]) * total) ** 2
         return max(own, 1e-9), psi
 
     @property
@@ -200,13 +211,14 @@ class Units:
         g, h = self._lags(), np.array(self.free_bounds) / ONE
         sigma = self.sigma / (1 << SIGMA_BITS)
         c, d = sigma * g.sum(axis=0), sigma * float(h.sum())
-        objective = float(c.sum()) + d
+        most = np.max(np.abs(np.array(self.limits, dtype=float)), axis=0) / ONE
+        objective = float(c @ most) + d
         pull = g.T @ h + d * c + self.linear / ONE * c
         ridge = max(self.ridge) / (ONE * ONE << 2 * SIGMA_BITS)
-        # KKT at the limit: η_ψ = 2λ̃/ρ_ψ·(ψ' − mean), η_u = −((R' + GᵀG)u' + Gᵀh + β·c + η_ψ·c), with |u'| ≤ 1.
+        # KKT at the limit: η_ψ = 2λ̃/ρ_ψ·(ψ' − mean), η_u = −((R' + GᵀG)u' + Gᵀh + β·c + η_ψ·c).
         dual_psi = (1 / self.keep - 1) * 2 * objective
-        dual = g.T @ (g.sum(axis=1) + h) + (ridge - 1) + (self.linear / ONE + dual_psi) * c
-        limit = np.append(1 + dual, objective + dual_psi)
+        dual = g.T @ (g @ most + h) + (ridge - 1) * most + (self.linear / ONE + dual_psi) * c
+        limit = np.append(most + dual, objective + dual_psi)
         return Sizes(g, h, c, d, pull, math.sqrt(self.scenarios) * float(np.linalg.norm(limit)), ridge)
 
     @cached_property

@@ -138,7 +138,8 @@ def findings(study: Study, courses: Sequence[Arm]) -> list[str]:
     pool = ", ".join(f"{b:.2f}" for b in study.pool_effect)
     lines = [
         f"The effect of supply on the price cannot be read from history: b = {fit['u']:.4f}, "
-        f"t = {fit.ratio('u'):+.1f}, and the four parties find {signs}. Users mint and repay for other reasons than the price.",
+        f"t = {fit.ratio('u'):+.1f}, and the four parties find {signs}. "
+        "Users mint and repay for other reasons than the price.",
         f"The pool says b = −2·S/pool: {pool} by party. That is what a sold coin does at once, if nothing undoes it.",
         f"The fit blames the redemption rate for what it answers: g = {fit['r']:.1f}, t = {fit.ratio('r'):+.1f}, says "
         "that a higher rate lowers the price. So this model judges RAI's own controller too harshly.",

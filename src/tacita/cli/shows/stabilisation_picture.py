@@ -66,7 +66,7 @@ def _fan(axis: Any, terms: StabilisationTerms, scenarios: list[Scenario], outcom
     time = np.arange(terms.horizon + 1)
     for states, color, label in (
         (problem.states(np.zeros_like(best)), FREE, "no control"),
-        (problem.states(best), PLAN, "with the plan"),
+        (problem.states(best), PLAN, "with the plan, then its own best"),
     ):
         rows = 100 * np.hstack([start, states])
         axis.plot(time, rows[1:].T, color=color, lw=1.1, alpha=0.75)
@@ -74,6 +74,7 @@ def _fan(axis: Any, terms: StabilisationTerms, scenarios: list[Scenario], outcom
     axis.axvspan(0, terms.shared, color=PLAN, alpha=0.07, lw=0)
     axis.text(0.05, 0.015, "shared steps", color=PLAN, fontsize=8, transform=axis.get_xaxis_transform())
     axis.axhline(0, color="#555", lw=0.8, ls=":")
+    axis.set_xticks(time)
     axis.set_xlabel("period")
     axis.set_ylabel("price from its target, %")
     axis.set_title(f"{len(scenarios)} scenarios of {terms.horizon} periods", fontsize=10)
@@ -101,7 +102,7 @@ def _coins(axis: Any, periods: list[Period]) -> None:
     other.plot(time, line, color=RATIO, lw=1.6, label=label)
     other.set_ylabel(label, color=RATIO)
     other.spines["top"].set_visible(False)
-    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncol=2)
 
 
 def replay(terms: StabilisationTerms, scenarios: list[Scenario]) -> tuple[list[Period], Vector]:
