@@ -144,8 +144,9 @@ class Economy:
         after = self.outstanding * math.exp(control[0])
         lost, reward = self.depreciation(), self.reward
         ratio = self.collateral.ratio * math.exp(control[1]) if self.collateral else None
+        coins = after - (self.outstanding - lost) - reward
         return Decision(
-            auction_size=after - (self.outstanding - lost) - reward,
+            auction_size=coins if abs(coins) > TIGHT * self.outstanding else 0.0,
             block_reward=reward,
             depreciation=lost,
             outstanding=after,

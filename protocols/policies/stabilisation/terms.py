@@ -135,8 +135,8 @@ class StabilisationTerms:
                 raise CallerMistake(f"[{section}] growth must allow 0: from a negative to a positive limit")
         if any(low == high for low, high in (self.growth, self.ratio_growth or (0, 1))):
             raise CallerMistake("growth allows only 0, so nothing is left to decide; widen its limits")
-        if self.weight == 0 and self.shared == 0:
-            raise AssertionError("a shared control always exists")
+        if self.objective == "mean" and any(self.control_cost):
+            raise CallerMistake('[stabilisation] control_cost belongs to objective = "tracking"; remove it')
         economy = self.economy
         if not math.isfinite(economy.deviation) or abs(economy.deviation) > 5:
             raise CallerMistake("[price] now and target differ by more than a factor of 148; correct the terms")

@@ -67,12 +67,14 @@ class StabilisationShow:
             title_justify="left",
             box=box.SIMPLE_HEAD,
             show_header=False,
+            min_width=66,
         )
         for key, name, opposite in ROWS:
             if key in outcome:
                 value = float(outcome[key])
                 turned = opposite and value < 0
-                decided.add_row(opposite if turned else name, number(-value if turned else value))
+                shown = f"{value:.3g}" if key in ("mean", "variance") else number(abs(value) if turned else value)
+                decided.add_row(opposite if turned else name, shown)
         return [plan, decided]
 
     def headline(self, outcome: Mapping[str, Any]) -> str:
