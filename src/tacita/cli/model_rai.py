@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tacita.cli.options import Format
 from tacita.node import files
 from tacita.protocols.policies.stabilisation.rai import HORIZON, Hours, Study, price_model
 from tacita.protocols.policies.stabilisation.rai import Path as Course
@@ -65,11 +63,8 @@ def arms(study: Study) -> list[Arm]:
     ]
 
 
-def rai(
-    out: Annotated[Path | None, typer.Option(help="PNG to write; otherwise only tables")] = None,
-    format: Format = "text",
-) -> None:
-    """Replay RAI's second half under several controllers, with a model fitted to the first half."""
+def report(out: Path | None, format: str) -> None:
+    """Replay the second half under several controllers; print it, and write rai.png into the folder `out`."""
     study = read_study()
     courses = arms(study)
     if format == "json":
@@ -81,7 +76,9 @@ def rai(
         for sentence in findings(study, courses):
             console.print(sentence, highlight=False, soft_wrap=True)
     if out is not None:
-        files.write(out, picture(study, courses))
+        files.write(out / "rai.png", picture(study, courses))
+        if format != "json":
+            sys.stdout.write(f"files: {out}/rai.png\n")
 
 
 def _figures(arm: Arm) -> dict[str, Any]:

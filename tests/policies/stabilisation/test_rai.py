@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tacita.cli.model_rai import arms, findings, picture, rai, read_study
+from tacita.cli.model_rai import arms, findings, picture, read_study, report
 from tacita.protocols.policies.stabilisation.inputs import read_inputs
 from tacita.protocols.policies.stabilisation.rai import HORIZON, Study, regress
 from tacita.protocols.policies.stabilisation.terms import StabilisationTerms
@@ -72,11 +72,19 @@ def test_the_report_says_what_the_replays_show(
     assert any(line.startswith("MPC on the fit in the fitted market: no better than no control") for line in lines)
     assert any(line.startswith("MPC on the pool in the pool market: better than no control") for line in lines)
     assert picture(study, courses)[:4] == b"\x89PNG"
-    rows = [line for line in PAGE.read_text().splitlines() if line.count("|") == 6 and line.count(" % |") == 2 and "rms" not in line]
+    rows = [
+        line
+        for line in PAGE.read_text().splitlines()
+        if line.count("|") == 6 and line.count(" % |") == 2 and "rms" not in line
+    ]
     assert len(rows) == len(courses)
     for row, arm in zip(rows, courses, strict=True):
         moved = f"{arm.course.moved:.2f}" if arm.market else ""
-        wanted = [f"{round(100 * arm.course.rms, 2 if arm.course.rms < 0.1 else 1)} %", f"{100 * arm.course.far:.1f} %", moved]
+        wanted = [
+            f"{round(100 * arm.course.rms, 2 if arm.course.rms < 0.1 else 1)} %",
+            f"{100 * arm.course.far:.1f} %",
+            moved,
+        ]
         assert [cell.strip() for cell in row.split("|")[3:6]] == wanted
 
 
@@ -101,7 +109,7 @@ def test_only_needed_columns_are_shipped_and_with_their_notice() -> None:
 
 @pytest.mark.slow
 def test_the_command_prints_json_and_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rai(out=tmp_path / "rai.png", format="json")
+    report(tmp_path, "json")
     printed = json.loads(capsys.readouterr().out)
     assert [row["controller"] for row in printed][:3] == ["history", "no control", "RAI's PI gains"]
     assert (tmp_path / "rai.png").read_bytes()[:4] == b"\x89PNG"
