@@ -27,8 +27,9 @@ def corrections() -> tuple[Correction, ...]:
     from tacita.protocols.policies.auction.corrections import CORRECTIONS as AUCTION
     from tacita.protocols.policies.interest_rate.corrections import CORRECTIONS as INTEREST_RATE
     from tacita.protocols.policies.prediction.corrections import CORRECTIONS as PREDICTION
+    from tacita.protocols.policies.stabilisation.corrections import CORRECTIONS as STABILISATION
 
-    return (*INTEREST_RATE, *PREDICTION, *AUCTION)
+    return (*INTEREST_RATE, *PREDICTION, *STABILISATION, *AUCTION)
 
 
 def page(entries: Sequence[Correction]) -> str:

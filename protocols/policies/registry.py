@@ -8,12 +8,14 @@ from tacita.protocols.policies.auction.policy import AuctionPolicy
 from tacita.protocols.policies.base import Part, Policy
 from tacita.protocols.policies.interest_rate.policy import InterestRatePolicy
 from tacita.protocols.policies.prediction.policy import PredictionPolicy
+from tacita.protocols.policies.stabilisation.policy import StabilisationPolicy
 from tacita.protocols.terms import Terms, read_terms
 
 POLICIES: Mapping[str, Policy] = {
     "auction": AuctionPolicy(),
     "interest_rate": InterestRatePolicy(),
     "prediction": PredictionPolicy(),
+    "stabilisation": StabilisationPolicy(),
 }
 
 

@@ -109,6 +109,14 @@ def history(out: Picture = None, format: Format = "text") -> None:
 
 
 @app.command()
+def rai(out: Picture = None, format: Format = "text") -> None:
+    """RAI's real hourly series: the stabilisation controller, RAI's own controller, and no control."""
+    from tacita.cli.model_rai import report
+
+    report(out, format)
+
+
+@app.command()
 def corrections(
     id: Annotated[str | None, typer.Option("--id", help="one correction; otherwise all")] = None,
     format: Annotated[str, typer.Option(help="text, json or markdown")] = "text",

@@ -16,7 +16,7 @@ from rich.console import Console
 from tacita.cli.display import Progress, seconds_line
 from tacita.cli.node import input_texts, read_terms
 from tacita.cli.options import Format
-from tacita.cli.shows import SHOWS
+from tacita.cli.shows import FURTHER_DEMOS, SHOWS
 from tacita.deploy import local
 from tacita.node import files
 from tacita.protocols.faults import CallerMistake
@@ -81,15 +81,20 @@ def run(
 
 
 def demo(
-    policy: Annotated[str, typer.Argument(help=f"which demo: {', '.join(SHOWS)}")] = "auction",
+    policy: Annotated[str, typer.Argument(help=f"which demo: {', '.join([*SHOWS, *FURTHER_DEMOS])}")] = "auction",
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/demo"),
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
     format: Format = "text",
 ) -> None:
-    """Run a built-in example on three local nodes; for auction, a coin issue with 12 bidders and 8 slots."""
+    """Run a built-in example on three local nodes; for auction, a coin issue with 12 bidders and 8 slots.
+
+    collateralised and depreciation are the policy stabilisation with other terms: a reserve behind every coin, and
+    coins that lose value with every epoch.
+    """
     begun = time.monotonic()
+    policy, folder = FURTHER_DEMOS.get(policy.replace("-", "_"), (policy, ""))
     policy = _policy(policy)
-    example = Path(str(package_files("tacita") / "examples" / SHOWS[policy].example))
+    example = Path(str(package_files("tacita") / "examples" / (folder or SHOWS[policy].example)))
     options = Options(
         tree=read_terms(example / "terms.toml"),
         texts=input_texts(policy, example / "inputs.csv", None),

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from tacita.cli.shows.auction import AuctionShow
 from tacita.cli.shows.interest_rate import InterestRateShow
 from tacita.cli.shows.prediction import PredictionShow
+from tacita.cli.shows.stabilisation import StabilisationShow
 from tacita.protocols.policies.base import Instance, Part
 from tacita.protocols.terms import Terms
 
@@ -51,4 +52,10 @@ SHOWS: Mapping[str, Show] = {
     "auction": AuctionShow(),
     "interest_rate": InterestRateShow(),
     "prediction": PredictionShow(),
+    "stabilisation": StabilisationShow(),
 }
+FURTHER_DEMOS: Mapping[str, tuple[str, str]] = {
+    "collateralised": ("stabilisation", "collateralised"),
+    "depreciation": ("stabilisation", "depreciation"),
+}
+"""Demos beside one per policy: name → policy and folder under examples/."""
