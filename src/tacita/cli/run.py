@@ -25,6 +25,8 @@ from tacita.protocols.policies.registry import POLICIES, read_session
 from tacita.protocols.roster import check_size
 from tacita.protocols.terms import Terms
 
+CHAIN = "monetary_policy"
+DEMOS = (*SHOWS, *FURTHER_DEMOS, CHAIN)
 COMPARISONS_PER_SECOND = 1000
 """Secure comparisons per second of three local nodes on two cores, for the estimate that is printed."""
 
@@ -81,7 +83,9 @@ def run(
 
 
 def demo(
-    policy: Annotated[str, typer.Argument(help=f"which demo: {', '.join([*SHOWS, *FURTHER_DEMOS])}")] = "auction",
+    policy: Annotated[
+        str, typer.Argument(help=f"which demo: {', '.join([*SHOWS, *FURTHER_DEMOS, CHAIN])}")
+    ] = "auction",
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/demo"),
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
     format: Format = "text",
@@ -89,9 +93,15 @@ def demo(
     """Run a built-in example on three local nodes; for auction, a coin issue with 12 bidders and 8 slots.
 
     collateralised and depreciation are the policy stabilisation with other terms: a reserve behind every coin, and
-    coins that lose value with every epoch.
+    coins that lose value with every epoch. monetary_policy chains sessions over three periods: prediction,
+    stabilisation, auction.
     """
     begun = time.monotonic()
+    if policy.replace("-", "_") == CHAIN:
+        from tacita.cli import monetary_policy
+
+        monetary_policy.run(out, cluster, format == "json", begun)
+        return
     policy, folder = FURTHER_DEMOS.get(policy.replace("-", "_"), (policy, ""))
     policy = _policy(policy)
     example = Path(str(package_files("tacita") / "examples" / (folder or SHOWS[policy].example)))
