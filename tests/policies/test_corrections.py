@@ -24,7 +24,7 @@ def test_the_page_shows_what_is_computed_now() -> None:
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda e: e.id)
 def test_every_correction_is_complete_and_its_evidence_holds_two_numbers(entry: Correction) -> None:
-    assert re.fullmatch(r"[a-z_]+\.[a-z0-9_]+", entry.id)
+    assert re.fullmatch(r"[a-z_]+\.[a-z0-9_-]+", entry.id)
     assert entry.where and entry.printed and entry.corrected and entry.printed != entry.corrected
     numbers = set(re.findall(r"-?\d+\.\d+|-?\d+", entry.evidence()))
     assert len(numbers) >= 2 and "\n" not in entry.evidence()

@@ -15,30 +15,14 @@ Reals = NDArray[np.float64]
 
 
 def minimum(h: Reals, f: Reals, lower: Reals, upper: Reals | None = None) -> Reals:
-    """argmin ½v'Hv + f'v over lower ≤ v (≤ upper): a least-distance program, solved by non-negative least squares.
+    """argmin ½v'Hv + f'v over lower ≤ v (≤ upper); with H = L·L' a bounded least squares, min |L'v + L^{-1}f|²."""
+    from scipy.optimize import lsq_linear
 
-    With H = L·L' and w = L'v + L^{-1}f it is min |w|² subject to G·w ≥ h (Lawson and Hanson 1974, section 23.4).
-    """
-    from scipy.optimize import nnls
-
-    size = len(f)
     factor = np.linalg.cholesky(h)
-    shift = np.linalg.solve(factor, f)
-    rows, bounds = np.eye(size), lower
-    if upper is not None:
-        rows, bounds = np.vstack([rows, -rows]), np.concatenate([lower, -upper])
-    inequalities = np.linalg.solve(factor, rows.T).T
-    right = bounds + inequalities @ shift
-    if np.all(right <= 0):
-        w = np.zeros(size)
-    else:
-        stacked = np.vstack([inequalities.T, right])
-        target = np.append(np.zeros(size), 1.0)
-        multipliers, _ = nnls(stacked, target)
-        residual = stacked @ multipliers - target
-        w = -residual[:-1] / residual[-1]
-    v = np.linalg.solve(factor.T, w - shift)
-    return np.asarray(np.clip(v, lower, upper))
+    # The solver wants room between the bounds; a limit of no move leaves none.
+    above = np.full(len(f), np.inf) if upper is None else np.maximum(upper, np.nextafter(lower, np.inf))
+    solved = lsq_linear(factor.T, -np.linalg.solve(factor, f), bounds=(lower, above), method="bvls", tol=1e-15)
+    return np.asarray(np.clip(solved.x, lower, upper))
 
 
 def floats(program: tuple[Any, Any]) -> tuple[Reals, Reals]:
