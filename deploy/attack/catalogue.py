@@ -12,6 +12,7 @@ from tacita.deploy.attack.evidence import judged
 from tacita.deploy.attack.session import prepare
 from tacita.protocols.faults import CallerMistake
 
+__all__ = ["CASES", "Row", "cores", "find", "ids", "run_many", "run_one", "table"]
 GROUPS = (inputs, keys, sharing, engine, release, transport, local, exhaustion, proofs)
 ROWS = 91
 SLOW = ("A18", "A33", "A83", "A35", "A34")

@@ -86,8 +86,8 @@ def ciphertexts_of(certificate: Certificate) -> list[Any]:
         masks = read(bid.public, skip, len(setup.masked_by(name)))
         bids[name] = BidObject(0, (), 0, masks, None, (), ())  # type: ignore[arg-type]
     count = len(setup.output_values)
-    masks = [PostedMasks(read(certificate.nodes[n].masks, 0, count), 0) for n in setup.roster.names]
-    return release.output_ciphertexts(setup, certificate.opened, masks, bids)
+    masked = [PostedMasks(read(certificate.nodes[n].masks, 0, count), 0) for n in setup.roster.names]
+    return release.output_ciphertexts(setup, certificate.opened, masked, bids)
 
 
 def posted(setup: Setup, certificate: Certificate, node: str) -> PostedMasks:

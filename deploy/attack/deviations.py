@@ -81,7 +81,7 @@ BAD_DEALS: dict[str, Callable[..., BidObject]] = {
 
 
 def masks_of(scene: Scene, name: str) -> bytes:
-    return next(e.payload for s, _, e in scene.log if (s, e.round) == (name, "masks"))
+    return bytes(next(e.payload for s, _, e in scene.log if (s, e.round) == (name, "masks")))
 
 
 def cancelling(scene: Scene) -> Change:

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tacita.crypto.entropy import SeededEntropy
+from tacita.crypto.entropy import SeededEntropy, random_bits
 from tacita.crypto.integers import inverse
 from tacita.deploy.attack import programs
 from tacita.deploy.attack.behaviour import Behaviour, first_bit, silence
 from tacita.deploy.attack.case import Play, Shown, case
 from tacita.deploy.attack.cheaters import cheating, once, withholding
 from tacita.deploy.attack.deviations import HEAD, message
-from tacita.deploy.attack.engines import WAITING, Make, RecordingEngine, Run, attempt
+from tacita.deploy.attack.engines import WAITING, Make, Program, RecordingEngine, Run, attempt
 from tacita.deploy.attack.instance import OTHER_LINES, a1
 from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.release import CHANGED
@@ -26,7 +26,7 @@ from tacita.protocols.faults import CallerMistake, SuspectFault, TacitaError
 from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON, TRUNCATION, DryRun, Opening
 from tacita.protocols.mpc.engine import Engine, EngineInfo, IntArray
 from tacita.protocols.mpc.shared import SharedEngine
-from tacita.protocols.mpc.sharing import objects
+from tacita.protocols.mpc.slots import objects
 from tacita.protocols.stages import masks
 
 VERIFICATION = Defence("tacita.protocols.mpc.shared.SharedEngine.verify")
@@ -109,7 +109,7 @@ class SplitsOutput(SharedEngine):
                 runtime._send_message = sends
 
         await self.verify()
-        self.shares.open = splits  # type: ignore[method-assign]
+        self.shares.open = splits  # type: ignore[method-assign, assignment]
         try:
             await super().to_cipher(label, a)
         finally:
@@ -249,7 +249,8 @@ def not_ready(honest: Any) -> Any:
 
 
 @case("A71", "withholding a share until the coin is known", "D Absent",
-      Defence("tacita.protocols.mpc.shared.SharedEngine._ready", not_ready, prevents=True), variants=("0", "1"))  # fmt: skip
+      Defence("tacita.protocols.mpc.shared.SharedEngine._ready", not_ready, prevents=True),
+      variants=("0", "1"))  # fmt: skip
 def withheld(play: Play) -> Shown:
     """Three nodes: with node 2's share of the coin and its own, node 3 chooses errors that the check cancels."""
     secret = int(play.variant)
@@ -346,7 +347,8 @@ def unverified_product(honest: Any) -> Any:
 
 
 @case("A25", "selective failure of a comparison", "D MacCheckFailed",
-      Defence("tacita.protocols.mpc.shared.SharedEngine.open", unverified_product), accepts="D SuspectFault")  # fmt: skip
+      Defence("tacita.protocols.mpc.shared.SharedEngine.open", unverified_product),
+      accepts="D SuspectFault")  # fmt: skip
 def blinded(play: Play) -> Shown:
     a = [int(x) for x in np.random.default_rng(play.seed).integers(-2, 2, MANY)]
     run = attempt(compare, {"a": a}, play.parties, play.name, nodes={play.parties - 1: cheating(parity_errors)})
@@ -382,10 +384,10 @@ def short_masks(play: Play) -> Shown:
     return shown_of(run, f"secret read: {close} of {MANY} operands to 18 bits" if close else "")
 
 
-OPERATIONS: dict[str, Any] = {}
+OPERATIONS: dict[str, Program] = {}
 
 
-def operation(name: str) -> Any:
+def operation(name: str) -> Callable[[Program], Program]:
     """Enter a program of one operation."""
     return lambda program: OPERATIONS.setdefault(name, program)
 
@@ -439,7 +441,7 @@ def inside_a_helper(play: Play) -> Shown:
     return shown
 
 
-# ---- masks and keys that come twice -----------------------------------------------------------------------------------
+# ---- masks and keys that come twice -----------------------------------------------------
 
 
 def tried_again(play: Play, lines: str, journal: bool) -> tuple[Scene, dict[str, list[int]], Any]:
@@ -447,7 +449,7 @@ def tried_again(play: Play, lines: str, journal: bool) -> tuple[Scene, dict[str,
 
     Returns the second scene, what was opened in the first, and its engine at node3, whose own masks are 0.
     """
-    active, make, draw = [False], masks.make_masks, masks.random_bits
+    active, make, draw = [False], masks.make_masks, random_bits
 
     def making(setup: Any, session: bytes, node: str, entropy: Any) -> Any:
         active[0] = node == "node3"
@@ -516,7 +518,7 @@ def rolled_back(play: Play) -> Shown:
     return Shown("P", harm=harm)
 
 
-# ---- what is computed ---------------------------------------------------------------------------------------------------
+# ---- what is computed -----------------------------------------------------
 
 
 @case("A32", "regression over repeated sessions", "R CallerMistake",

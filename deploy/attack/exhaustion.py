@@ -262,7 +262,7 @@ def converged(play: Play) -> Shown:
     CLAIMED.clear()
     scene = Scene(play.parties, play.name, behaviour=Behaviour(rewrite=silence("abort")))
     scene.terms, scene.inputs = terms, inputs
-    prepare = node_module.prepare
+    prepare: Any = vars(node_module)["prepare"]
 
     def early(job: Any, runtime: Any, kind: Any) -> Any:
         """The liar's engine is everybody's, its program is made for two iterations."""

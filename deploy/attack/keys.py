@@ -1,13 +1,15 @@
 """A11, A12, A14–A16, A74–A76: what a party can do to the cluster's key, and to its own randomness."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
+from importlib import import_module
 from typing import Any
 
 from gmpy2 import gcd, invert, is_prime, is_square, isqrt, mpz, powmod
 
-from tacita.crypto import entropy as entropy_module
-from tacita.crypto import threshold
+from tacita.crypto import signature, threshold
 from tacita.crypto.commitment import commitment_group
 from tacita.crypto.entropy import SeededEntropy, SystemEntropy, random_below, random_bits
 from tacita.crypto.errors import EntropyFailure, InvalidKey, InvalidProof, InvalidSignature
@@ -310,7 +312,7 @@ def one_mask(play: Play) -> Shown:
 
 def no_repeat_test(honest: Any) -> Any:
     """Old rule: whatever the system's generator returns is taken."""
-    return lambda self, size: entropy_module.secrets.token_bytes(size)
+    return lambda self, size: secrets.token_bytes(size)
 
 
 @case("A15", "random source that returns the same again", "R EntropyFailure",
@@ -318,7 +320,7 @@ def no_repeat_test(honest: Any) -> Any:
 def stuck_entropy(play: Play) -> Shown:
     """A machine whose generator is stuck encrypts two bids: equal randomness shows their difference."""
     key, source = toy_parameters().key, SystemEntropy()
-    play.patch.setattr(entropy_module.secrets, "token_bytes", lambda size: (b"\x07stuck" * size)[:size])
+    play.patch.setattr(secrets, "token_bytes", lambda size: (b"\x07stuck" * size)[:size])
     first, second = 1234567, 1234321
     try:
         one, other = key.encrypt(first, source)[0], key.encrypt(second, source)[0]
@@ -333,25 +335,21 @@ def stuck_entropy(play: Play) -> Shown:
       Defence("tacita.protocols.roster.Roster.check_possession"), accepts="R CallerMistake")  # fmt: skip
 def rogue_key(play: Play) -> Shown:
     """node3's key is a·G minus the keys of the others: a signature with a counts for all of them."""
-    from hashlib import sha256
-
-    from py_ecc.bls.g2_primitives import G1_to_pubkey, G2_to_signature, pubkey_to_G1
-    from py_ecc.bls.hash_to_curve import hash_to_G2
-    from py_ecc.optimized_bls12_381 import G1, add, multiply, neg
-
-    from tacita.crypto.signature import _scheme
-
+    bls: Any = import_module("py_ecc.bls.g2_primitives")
+    curve: Any = import_module("py_ecc.optimized_bls12_381")
+    hashed: Any = import_module("py_ecc.bls.hash_to_curve").hash_to_G2
     members, a, ticket = cluster(play.parties), 12345, b"another ticket".ljust(32, b"\0")
-    point = multiply(G1, a)
+    point = curve.multiply(curve.G1, a)
     others = [node for node in members.roster.nodes if node.name != "node3"]
     for node in others:
-        point = add(point, neg(pubkey_to_G1(node.multi)))
-    nodes = [replace(n, multi=bytes(G1_to_pubkey(point))) if n.name == "node3" else n for n in members.roster.nodes]
+        point = curve.add(point, curve.neg(bls.pubkey_to_G1(node.multi)))
+    rogue = bytes(bls.G1_to_pubkey(point))
+    nodes = [replace(n, multi=rogue) if n.name == "node3" else n for n in members.roster.nodes]
     try:
         Roster(tuple(nodes)).check_possession()
     except CallerMistake:
         return Shown("R CallerMistake")
-    forged = bytes(G2_to_signature(multiply(hash_to_G2(ticket, _scheme().DST, sha256), a)))
+    forged = bytes(bls.G2_to_signature(curve.multiply(hashed(ticket, signature._scheme().DST, sha256), a)))
     try:
         verify_aggregate([node.multi for node in nodes], ticket, forged)
     except InvalidSignature:

@@ -437,7 +437,7 @@ def reversed_range(play: Play) -> Shown:
     return Shown("P", harm="forged: 5 is proven to lie in [5, 4]")
 
 
-# ---- a modulus with a small factor ------------------------------------------------------------------------------------
+# ---- a modulus with a small factor -----------------------------------------------------
 
 
 @lru_cache(maxsize=1)

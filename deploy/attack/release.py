@@ -27,7 +27,7 @@ from tacita.protocols import judge, releasing
 from tacita.protocols.channel import Channel
 from tacita.protocols.evidence import from_file
 from tacita.protocols.faults import VerificationFailed
-from tacita.protocols.stages import certify, commit, release
+from tacita.protocols.stages import certify, commit, partials, release
 from tacita.protocols.stages.certify import Certificate
 from tacita.protocols.stages.setup import Setup
 from tacita.protocols.verify import verify
@@ -102,7 +102,7 @@ def oracle(play: Play) -> Shown:
         def show(mine: bytes) -> bytes:
             setup, context = scene.setup(), release._context(bytes(32), "node1")
             outputs, source = [ASKED[-1]] * len(setup.outputs), SeededEntropy("asked")
-            data = release.partials.decrypt_partially(setup, context, scene.shares[0], outputs, source)
+            data = partials.decrypt_partially(setup, context, scene.shares[0], outputs, source)
             return data * (2 if play.variant == "twice" else 1)
 
         return Behaviour(lies={"ticket": ask, "partials": show})

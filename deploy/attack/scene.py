@@ -112,7 +112,8 @@ class Scene:
 
     def run(self) -> dict[str, Ending]:
         """One session; {node: how it ended}. Stores stay for the next one, everything else begins anew."""
-        self.told.clear(), self.log.clear(), self.taken.clear(), self.bugs.clear()
+        for kept in (self.told, self.log, self.taken, self.bugs):
+            kept.clear()
         self.endings, self.engines = dict.fromkeys(self.names), {}
         run_virtual(self._happen())
         return self.endings

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tacita.crypto.security import CHALLENGE_BITS
 from tacita.crypto.transcript import Transcript
 from tacita.deploy.attack.behaviour import Behaviour, first_bit, to
 from tacita.deploy.attack.bids import CHEAT, cheat
@@ -12,7 +13,6 @@ from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import crashed, ended, first_of, honest_blamed, play_session, wrong_output
 from tacita.protocols import reading, session
-from tacita.protocols.stages import bind
 
 BINDING = Defence("tacita.protocols.session.check_dealings")
 UNIT = 1 << 32
@@ -124,7 +124,7 @@ def cancelling_errors(play: Play) -> Shown:
         transcript.absorb("node", name).absorb("coin", bytes(32))
     for e in setup.enrolled:
         count = setup.instance.field_count(e.name)
-        rho = transcript.absorb("dealer", e.name).challenges("rho", count, bind.CHALLENGE_BITS)
+        rho = transcript.absorb("dealer", e.name).challenges("rho", count, CHALLENGE_BITS)
     # What the value gains, the blind loses: its coefficient is 1, and nothing is computed with it.
     value = 6 * UNIT // 16
 

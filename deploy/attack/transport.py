@@ -108,7 +108,7 @@ async def opened(door: Door) -> AsyncIterator[str]:
     """The door on a port of the loopback interface."""
     authority, _ = authorities()
     tls = Tls(authority.certificate, issue(authority, "node2"), issue(authority, "operator.node2"))
-    listening = grpc.aio.server(options=server.OPTIONS, maximum_concurrent_rpcs=256)
+    listening = grpc.aio.server(options=vars(server)["OPTIONS"], maximum_concurrent_rpcs=256)
     service: Any = server._PeerService(door)  # type: ignore[arg-type]
     tacita_pb2_grpc.add_PeerServicer_to_server(service, listening)
     port = listening.add_secure_port("127.0.0.1:0", server.credentials(tls))
@@ -282,7 +282,8 @@ MUTATIONS = 300
 
 @case("A42", "framing an honest node", "P / I FalseComplaint",
       Defence("tacita.protocols.channel.verify_signature"), accepts="P",
-      variants={"made up": "", "mutated": "", "accusation with nothing behind it": "I FalseComplaint by node3"})  # fmt: skip
+      variants={"made up": "", "mutated": "", "accusation with nothing behind it": "I FalseComplaint by node3",
+                })  # fmt: skip
 def framed(play: Play) -> Shown:
     if play.variant == "accusation with nothing behind it":
 
@@ -345,7 +346,7 @@ def written_down(play: Play) -> Shown:
         scene.run()
         for node in scene.nodes.values():
             logging.getLogger("tacita.attack").debug("%r %r", node.party, node.party.share)
-            logging.getLogger("tacita.attack").debug("%r %r", node.party.identity, node.party.sealing)
+            logging.getLogger("tacita.attack").debug("%r %r", node.party.identity, node.party.multi)
             logging.getLogger("tacita.attack").debug("%r", scene.endings[node.name])
     finally:
         root.removeHandler(handler)
@@ -382,7 +383,7 @@ def timing(play: Play) -> Shown:
         seconds = []
         for exponent in (sparse, dense) if k % 2 else (dense, sparse):
             begun = process_time()
-            threshold.secret_power(gmpy2.mpz(3) ** 1000, exponent, modulus)
+            vars(threshold)["secret_power"](gmpy2.mpz(3) ** 1000, exponent, modulus)
             seconds.append((exponent == dense, process_time() - begun))
         slow = max(seconds, key=lambda pair: pair[1])
         longer += slow[0]
