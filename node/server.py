@@ -18,7 +18,7 @@ import grpc.aio
 from tacita.crypto import signature
 from tacita.crypto.entropy import SystemEntropy
 from tacita.node import files
-from tacita.node.config import Loaded
+from tacita.node.config import Loaded, Tls
 from tacita.node.health import check_held, check_own_keys
 from tacita.node.identity import fingerprint
 from tacita.node.journal import Journal
@@ -90,15 +90,12 @@ class Node:
     async def start(self) -> None:
         """Listen and dial; raises MachineFault if the address is taken."""
         tls = self.loaded.tls
-        credentials = grpc.ssl_server_credentials(
-            [(tls.own.key, tls.own.certificate)], tls.authority, require_client_auth=True
-        )
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=256)
         tacita_pb2_grpc.add_PeerServicer_to_server(_PeerService(self), server)
         tacita_pb2_grpc.add_ControlServicer_to_server(_ControlService(self), server)
         where = self.loaded.address
         try:
-            port = server.add_secure_port(where, credentials)
+            port = server.add_secure_port(where, credentials(tls))
         except RuntimeError:
             port = 0
         if port == 0:
@@ -331,6 +328,12 @@ class Node:
         path = self.loaded.folder.path / "reports" / f"report-{time.time_ns()}.txt"
         files.write(path, ("\n".join([VERSION, *places, detail]) + "\n").encode(), files.PRIVATE)
         return path
+
+
+def credentials(tls: Tls) -> grpc.ServerCredentials:
+    """Mutual TLS: who has no certificate of the cluster's authority does not get past the handshake."""
+    pair = [(tls.own.key, tls.own.certificate)]
+    return grpc.ssl_server_credentials(pair, tls.authority, require_client_auth=True)
 
 
 def _peer_name(context: Any) -> str:

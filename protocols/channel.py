@@ -12,6 +12,7 @@ node that starts again says something new, and nothing said there convicts anybo
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -156,6 +157,8 @@ class Channel:
         """Turns a signed abort whose evidence does not hold into the fault of its sender."""
         self._waiting: dict[str, dict[str, int]] = {}
         self._failure: asyncio.Future[None] | None = None
+        self.waited: defaultdict[str, float] = defaultdict(float)
+        """Seconds per peer that this node has waited for its messages, in this session."""
         self._root = Transcript("rounds").absorb("session", session).absorb("earlier", root)
         self._meeting = not root
 
@@ -252,7 +255,13 @@ class Channel:
 
     def follow(self, earlier: "Channel") -> None:
         """Fail when the channel before this one fails: a peer may still be there when it ends the session."""
+        self.waited = earlier.waited
         earlier._failed().add_done_callback(lambda future: self.fail(future.exception() or SessionAborted("ended")))
+
+    def slowest(self) -> str:
+        """The peer that this node has waited for twice as long as for any other, if there is one."""
+        first, *others = sorted(self.peers, key=lambda peer: -self.waited[peer])
+        return first if self.waited[first] > 2 * max(self.waited[other] for other in others) else ""
 
     def fail(self, error: BaseException) -> None:
         """End every wait of this session with this error."""
@@ -281,7 +290,10 @@ class Channel:
             if not missing or failure.done() or loop.time() >= end:
                 break
             waiting: list[asyncio.Future[Any]] = [*missing, failure]
-            await asyncio.wait(waiting, timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            begun = loop.time()
+            await asyncio.wait(waiting, timeout=end - begun, return_when=asyncio.FIRST_COMPLETED)
+            for sender, place in places.items():
+                self.waited[sender] += loop.time() - begun if place in missing else 0.0
         for sender in senders:
             self._waiting.get(sender, {}).pop(round_name, None)
         return {sender: place.result() for sender, place in places.items() if place.done()}

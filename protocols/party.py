@@ -85,6 +85,9 @@ class Party:
     store: Store
     solver: Solver
     deadline: float = 60.0
+    """Seconds that one round may take."""
+    budget: float = 1800.0
+    """Seconds that a whole session may take, however punctual everybody is in every round."""
     report: Callable[[Event], None] = lambda _: None
 
     @property

@@ -12,7 +12,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tacita.crypto.encoding import Writer
@@ -23,11 +23,13 @@ from tacita.protocols import releasing, verify
 from tacita.protocols.binding import check_dealings, exchange_masks
 from tacita.protocols.channel import GREET, Channel, Wire
 from tacita.protocols.faults import (
+    Absent,
     BadKeyShare,
     CallerMistake,
     Evidence,
     LocalFault,
     ProtocolFault,
+    SuspectFault,
     TacitaError,
 )
 from tacita.protocols.judge import ACCUSATION, proven
@@ -51,7 +53,7 @@ async def run_session(
     """Run one session; `open_channel` makes a channel from a label and an earlier root. Raises TacitaError."""
     session = _Session(party, terms, hosted, open_channel)
     try:
-        return await session.run()
+        return await session._in_time(session.run())
     except BaseException as error:
         if isinstance(error, ProtocolFault):
             session.prover.complete(error)
@@ -76,6 +78,7 @@ class _Session:
         self._keys_of: dict[str, SealingKey] = {}
         """By participant: what opens its envelope for this node, and nothing else."""
         self._ended = False
+        self._budget: asyncio.Timeout | None = None
 
     async def abort(self, error: BaseException) -> None:
         """Tell the peers, once; evidence goes along so that all end with the same verdict."""
@@ -83,6 +86,18 @@ class _Session:
             self._ended = True
             evidence = error.evidence if isinstance(error, ProtocolFault) else None
             await asyncio.shield(self.channel.abort(evidence))
+
+    async def _in_time(self, work: Awaitable[Result]) -> Result:
+        """End a session that takes longer than its budget, though everybody met the deadline of every round."""
+        try:
+            async with asyncio.timeout(self.party.budget) as self._budget:
+                return await work
+        except TimeoutError:
+            budget, slowest = f"{self.party.budget:.0f} seconds", self.channel.slowest() if self.channel else ""
+            if slowest:
+                raise Absent(slowest, f"all rounds together, {budget}") from None
+            peers = tuple(name for name in self.party.roster.names if name != self.party.name)
+            raise SuspectFault(peers, f"the session took more than {budget}; check which machine is slow") from None
 
     async def run(self) -> Result:
         """All stages."""
@@ -129,6 +144,9 @@ class _Session:
         for each in self.prover.channels:
             each.judge = each.accuse = None
         evident = self.prover.evidence
+        if self._budget is not None:
+            # Whoever has signed the ticket can no longer leave; what follows has deadlines of its own.
+            self._budget.reschedule(None)
         signed = await releasing.sign_ticket(party, setup, channel, reading.ticket, evident)
         partials, plaintexts, faults = await releasing.decrypt(
             party, setup, channel, reading.ticket, reading.outputs, evident
@@ -269,17 +287,22 @@ class _Session:
     async def _freeze(self, channel: Channel, coin: bytes) -> dict[str, dict[str, Any]]:
         """Sign the set of bids, once under this name; returns the hosted participants' receipts."""
         reading = self.reading
-        # On disk before the signature: no other set and no other coin under this name, so whoever sees the order and
-        # leaves has not redrawn it, and two signed sets convict a node.
-        drawn = reading.freeze + coin
-        if self.party.store.remember("drawn", freeze.place(self.terms, reading.roster), drawn) != drawn:
-            raise CallerMistake(
-                "an auction of this name has already frozen its bids; give the next one another [session] name"
-            )
+        self._freeze_once(reading.freeze + coin)
         mine = self.party.identity.sign("freeze", reading.freeze)
         reading.said["freeze"] = await channel.broadcast("freeze", mine)
         receipt = freeze.receipt(reading.setup, reading.hashes, reading.frozen)
         return {h.name: receipt for h in self.hosted}
+
+    def _freeze_once(self, drawn: bytes) -> None:
+        """On disk before the signature: no other set and no other coin under this name.
+
+        So whoever sees the order and leaves has not redrawn it, and two signed sets convict a node.
+        """
+        place = freeze.place(self.terms, self.reading.roster)
+        if self.party.store.remember("drawn", place, drawn) != drawn:
+            raise CallerMistake(
+                "an auction of this name has already frozen its bids; give the next one another [session] name"
+            )
 
     async def _coins(self, channel: Channel, mine: bytes) -> None:
         self.reading.said["coins"] = await channel.broadcast("coins", mine)

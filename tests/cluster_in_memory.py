@@ -14,7 +14,6 @@ from tacita.protocols.channel import Channel
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
 from tacita.protocols.party import Hosted, Job, Party, Result, Solved
-from tacita.protocols.policies.registry import complete_with_inputs
 from tacita.protocols.session import make_channel, run_session
 from tacita.protocols.terms import Terms
 
@@ -138,8 +137,3 @@ class Cluster(Members):
 
     def hosted(self, party: Party, inputs: Mapping[str, Any]) -> list[Hosted]:
         return self.hosted_by(party.name, inputs)
-
-
-def auction(tree: Mapping[str, Any], lines: str, budgets: str | None = None) -> tuple[Terms, dict[str, Any]]:
-    """Completed terms and bidders' inputs from a terms tree and CSV text."""
-    return complete_with_inputs(tree, lines.strip().splitlines(), budgets.strip().splitlines() if budgets else None)

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import SIGNATURE_BYTES
-from tacita.deploy.simulate.deviant import Deviant
 from tacita.deploy.simulate.members import Members, MemoryStore
 from tacita.deploy.simulate.network import Network
 from tacita.deploy.simulate.watch import Watch
@@ -24,6 +23,21 @@ EARLY_BYTES, EARLY_ENGINE_BYTES = 8 << 20, 64 << 20
 """As in node/server.py."""
 LABEL = slice(SIGNATURE_BYTES, SIGNATURE_BYTES + 32)
 """Where a signed message says which channel it belongs to."""
+
+
+class Deviation(Protocol):
+    """What a node that misbehaves does differently."""
+
+    silent: bool
+    """True from when on it says nothing more, engine included."""
+
+    def messages(self, receiver: str, data: bytes) -> Sequence[bytes]:
+        """What is sent instead of this signed message."""
+        ...
+
+    def engine(self) -> type[SharedEngine]:
+        """The engine that the node runs."""
+        ...
 
 
 class WatchedChannel(Channel):
@@ -54,10 +68,20 @@ class _Engine:
 
 
 class SimulatedNode:
-    """One party with its channels and engines; `deviant` changes what it sends."""
+    """One party with its channels and engines; `deviant` changes what it sends, `settings` what it is."""
+
+    channel_kind = WatchedChannel
 
     def __init__(
-        self, name: str, members: Members, bits: int, seed: str, network: Network, watch: Watch, deviant: Deviant | None
+        self,
+        name: str,
+        members: Members,
+        bits: int,
+        seed: str,
+        network: Network,
+        watch: Watch,
+        deviant: Deviation | None,
+        **settings: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.name, self._network, self._watch, self._deviant = name, network, watch, deviant
@@ -65,8 +89,8 @@ class SimulatedNode:
         self._channels: dict[bytes, Channel] = {}
         self._engines: dict[bytes, _Engine] = {}
         self._early, self._early_engine = Early(EARLY_BYTES, loop.time), Early(EARLY_ENGINE_BYTES, loop.time)
-        keys: dict[str, Any] = members.keys(name, bits)
-        self.party = Party(**keys, entropy=SeededEntropy(f"{seed}/{name}"), store=MemoryStore(), solver=self._solve)
+        given = {"entropy": SeededEntropy(f"{seed}/{name}"), "store": MemoryStore(), "solver": self._solve}
+        self.party = Party(**{**members.keys(name, bits), **given, **settings})
         self._hosted = members.hosted_by
         network.attach(name, self)
 
@@ -88,7 +112,7 @@ class SimulatedNode:
 
     def _open_channel(self, label: bytes, root: bytes) -> Channel:
         party = self.party
-        channel = WatchedChannel(party.roster, party.name, party.identity, self, label, party.deadline, root)
+        channel = self.channel_kind(party.roster, party.name, party.identity, self, label, party.deadline, root)
         channel.watch = self._watch
         self._channels[label] = channel
         for peer, data in self._early.release(label):

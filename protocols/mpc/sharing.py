@@ -91,12 +91,17 @@ class Sharing:
         received = await self.tell(self.encode(a))
         shares = {j: slots.join(self.decode(received[j]) if j != self.me else a) for j in range(self.m)}
         first = [shares[i] for i in range(self.t + 1)]
-        for j, row in self._check.items():
-            if any(slots.split(slots.combine([*row, -1], [*first, shares[j]]), count)):
-                raise InconsistentOpening(self.suspects(), "the shares of an opening do not fit together; run again")
+        self._check_degree(shares, count)
         values = slots.split(slots.combine(self._recombine, first), count)
         self.opened.update(self.encode(values))
         return values
+
+    def _check_degree(self, shares: Mapping[int, Integer], count: int) -> None:
+        """All m shares of `count` values, joined in slots, lie on polynomials of degree t; or InconsistentOpening."""
+        slots, first = self._slots, [shares[i] for i in range(self.t + 1)]
+        for j, row in self._check.items():
+            if any(slots.split(slots.combine([*row, -1], [*first, shares[j]]), count)):
+                raise InconsistentOpening(self.suspects(), "the shares of an opening do not fit together; run again")
 
     async def tell(self, data: bytes) -> dict[int, bytes]:
         """Send the same bytes to all peers and take as many from each."""

@@ -161,7 +161,8 @@ def _context(setup: Setup, participant: str) -> Context:
 
 
 def _envelope_context(setup: Setup, participant: str, node: str) -> bytes:
-    return digest("envelope-for", ("auction", setup.auction_id), ("from", participant), ("to", node))
+    place = _context(setup, participant)
+    return digest("envelope-for", ("auction", place.session), ("from", place.prover), ("to", node))
 
 
 def verify_public(setup: Setup, participant: str, public: bytes) -> BidObject:

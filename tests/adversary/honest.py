@@ -2,50 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import SigningKey
 from tacita.crypto.threshold import KeyShare, ThresholdKey
+from tacita.deploy.attack.instance import BIDDERS, HOSTS, LINES, TERMS, a1, auction, tree
 from tacita.protocols.party import Party, Result
 from tacita.protocols.session import run_session
 from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.terms import Terms
-from tests.cluster_in_memory import Cluster, auction, insecure_key
+from tests.cluster_in_memory import Cluster, insecure_key
 
-BIDDERS = ("ann", "bob", "cat")
-HOSTS = dict(zip(BIDDERS, ("node1", "node2", "node3"), strict=True))
-LINES = """bidder,slot,value,slope,min,max
-ann,1,10,1,0,6
-bob,1,8,2,0,3
-cat,1,6,4,0,2"""
-
-
-def tree(release: str, name: str = "a1", **auction_keys: Any) -> dict[str, Any]:
-    """Terms of A1, cleared by the table: an exact and fast program."""
-    rules = {"slots": 1, "cost": {"linear": [1.0], "quadratic": 0.5}, "payment_rule": "uniform", "release": release}
-    return {
-        "policy": "auction",
-        "session": {"name": name},
-        "auction": {**rules, **auction_keys},
-        "bounds": {"value": [0, 16], "slope": [0.5, 4], "quantity": [0, 8]},
-        "solver": {"method": "table", "gap": 0.1},
-    }
-
-
-TERMS = {"public": tree("public"), "private": tree("private", public_outputs=["price"])}
-
-
-@lru_cache(maxsize=8)
-def _auction(release: str) -> tuple[Terms, Mapping[str, Any]]:
-    return auction(TERMS[release], LINES)
-
-
-def a1(release: str = "public") -> tuple[Terms, dict[str, Any]]:
-    """Completed terms and the bidders' inputs."""
-    terms, inputs = _auction(release)
-    return terms, dict(inputs)
+__all__ = ["BIDDERS", "HOSTS", "LINES", "TERMS", "A1Cluster", "a1", "auction", "run_honest", "tree"]
 
 
 class A1Cluster(Cluster):
@@ -63,8 +32,9 @@ class A1Cluster(Cluster):
         """A participant's signing key, as `hosted` derives it."""
         return SigningKey(SeededEntropy(f"{self.seed}/bidder/{name}").token(32))
 
-    def setup(self, terms: Terms, patterns: Mapping[str, tuple[int, ...]] | None = None) -> Setup:
+    def setup(self, terms: Terms | None = None, patterns: Mapping[str, tuple[int, ...]] | None = None) -> Setup:
         """What all nodes compute in stage 0."""
+        terms = terms or a1()[0]
         patterns = patterns or dict.fromkeys(BIDDERS, (0,))
         enrolled = [Enrolled.sign(self.bidder(n), n, p, HOSTS[n], terms) for n, p in patterns.items()]
         return Setup.make(terms, self.roster, self.key, enrolled)

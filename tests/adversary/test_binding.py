@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from tacita.deploy.attack.dealing import Shares, bidder, for_one_node, no_check, node, shifted
 from tacita.protocols import session, verify
 from tacita.protocols.channel import Channel
 from tacita.protocols.faults import ConversionMismatch, InconsistentOpening, ProtocolFault
 from tacita.protocols.party import Result
 from tacita.protocols.stages import bind
-from tests.adversary.dealing import Shares, bidder, for_one_node, no_check, node, shifted
 from tests.adversary.deviation import Deviant, errors, run, to
 
 
@@ -30,7 +30,7 @@ def test_a_bidder_that_deals_shares_of_another_bid_is_named(
 ) -> None:
     cluster = Deviant(parties)
     fields = setup_of(cluster).instance.field_count("cat")
-    with bidder(monkeypatch, shifted(which % (fields + 1), 3)):
+    with bidder(shifted(which % (fields + 1), 3)):
         for error in errors(cluster, run(cluster)):
             assert type(error) is ConversionMismatch and error.culprit == "cat", repr(error)
     assert not {"ticket", "partials"} & set(cluster.rounds())
@@ -43,7 +43,7 @@ def test_control_without_the_check_another_bid_wins_under_a_valid_certificate(mo
     monkeypatch.setattr(session, "check_dealings", no_check)
     unit = 1 << 32
     scale = 16  # the bound on values in these terms: value 6 is 6/16 of the unit
-    with bidder(monkeypatch, shifted(0, 6 * unit // scale)):
+    with bidder(shifted(0, 6 * unit // scale)):
         results = run(cluster)
     forged = outcome(results)
     assert forged["allocation"]["cat"][0] > honest["allocation"]["cat"][0] + 0.5
@@ -56,7 +56,7 @@ def test_control_without_the_check_another_bid_wins_under_a_valid_certificate(mo
 def test_a_node_that_deals_shares_of_other_masks_is_named(monkeypatch: pytest.MonkeyPatch, which: int) -> None:
     cluster = Deviant(3)
     values = len(cluster_outputs(cluster))
-    with node(monkeypatch, shifted(which % (values + 1), 1 << 20)):
+    with node(shifted(which % (values + 1), 1 << 20)):
         for error in errors(cluster, run(cluster)):
             assert type(error) is ConversionMismatch and error.culprit == "node3", repr(error)
     assert not {"ticket", "partials"} & set(cluster.rounds())
@@ -66,7 +66,7 @@ def test_control_without_the_check_a_node_shifts_the_published_outcome(monkeypat
     honest = outcome(run(Deviant(3)))
     cluster = Deviant(3)
     monkeypatch.setattr(session, "check_dealings", no_check)
-    with node(monkeypatch, shifted(0, 1 << 24)):
+    with node(shifted(0, 1 << 24)):
         forged = outcome(run(cluster))
     assert forged != honest and {k for k in honest if honest[k] != forged[k]} & {"allocation", "price", "supply"}
 
@@ -77,7 +77,7 @@ def test_shares_that_fit_no_polynomial_stop_the_session_and_name_nobody(
 ) -> None:
     """With four nodes, the three honest ones alone can see it; who lied they cannot."""
     cluster = Deviant(4, liar="node4" if make is bidder else "node3")
-    with make(monkeypatch, for_one_node(0, index)):
+    with make(for_one_node(0, index)):
         for error in errors(cluster, run(cluster)):
             assert type(error) is InconsistentOpening, repr(error)
 
@@ -127,7 +127,7 @@ def test_control_a_coin_that_dealers_can_compute_lets_two_errors_cancel(monkeypa
             passed.append(real(*arguments))
             return passed[-1]
 
-        with monkeypatch.context() as patch, bidder(monkeypatch, cancelling):
+        with monkeypatch.context() as patch, bidder(cancelling):
             patch.setattr(bind, "check_total", noted)
             if not check:
                 patch.setattr(bind, "combinations", predictable)

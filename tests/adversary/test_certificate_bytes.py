@@ -10,12 +10,12 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.crypto.proofs import decryption, quadratic
+from tacita.deploy.attack.certificates import accept, reason
 from tacita.protocols import verify as verify_module
 from tacita.protocols.faults import VerificationFailed
 from tacita.protocols.party import Result
 from tacita.protocols.stages import certify
 from tacita.protocols.verify import verify
-from tests.adversary.forger import accept, reason
 from tests.adversary.honest import TERMS, A1Cluster
 
 Honest = tuple[A1Cluster, Result]

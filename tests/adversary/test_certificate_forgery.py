@@ -10,12 +10,7 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import aggregate
-from tacita.protocols.party import Result
-from tacita.protocols.stages import commit, release
-from tacita.protocols.stages.certify import Certificate
-from tacita.protocols.stages.masks import make_masks
-from tacita.protocols.stages.setup import Setup
-from tests.adversary.forger import (
+from tacita.deploy.attack.certificates import (
     accept,
     ciphertexts_of,
     decrypt_again,
@@ -27,6 +22,11 @@ from tests.adversary.forger import (
     sign_ticket,
     ticket_of,
 )
+from tacita.protocols.party import Result
+from tacita.protocols.stages import commit, release
+from tacita.protocols.stages.certify import Certificate
+from tacita.protocols.stages.masks import make_masks
+from tacita.protocols.stages.setup import Setup
 from tests.adversary.honest import A1Cluster
 
 Honest = tuple[A1Cluster, Result]

@@ -11,6 +11,7 @@ import pytest
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import MultiSigningKey
 from tacita.crypto.threshold import deal
+from tacita.deploy.attack.certificates import accept, reason, sign_all, sign_consents
 from tacita.protocols.faults import CallerMistake, VerificationFailed
 from tacita.protocols.party import Result
 from tacita.protocols.policies.registry import complete_terms
@@ -19,7 +20,6 @@ from tacita.protocols.stages.certify import Certificate
 from tacita.protocols.stages.setup import Enrolled
 from tacita.protocols.terms import Terms
 from tacita.protocols.verify import verify
-from tests.adversary.forger import accept, reason, sign_all, sign_consents
 from tests.adversary.honest import TERMS, A1Cluster, a1, run_honest, tree
 
 Parts = tuple[A1Cluster, Certificate]

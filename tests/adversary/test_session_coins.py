@@ -1,12 +1,13 @@
 """Stage 1 after the opening: another set of bids at the freeze, and attempts to choose the order (A86, A90)."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy
+from tacita.deploy.attack.bids import CHEAT
+from tacita.deploy.attack.deviations import grind, other_freeze
 from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols import messages
 from tacita.protocols.faults import Absent, CallerMistake, ProtocolFault, VerificationFailed
@@ -14,14 +15,9 @@ from tacita.protocols.stages import certify
 from tacita.protocols.stages.certify import Certificate
 from tacita.protocols.stages.setup import Setup
 from tacita.protocols.verify import verify
-from tests.adversary.bids import CHEAT
 from tests.adversary.deviation import Deviant, assert_all_name, errors, finished, run, silence
 from tests.adversary.honest import LINES, a1, auction, tree
 from tests.cluster_in_memory import MemoryStore
-
-
-def other_freeze(cluster: Deviant) -> Callable[[bytes], bytes]:
-    return lambda _: cluster.identities["node3"].sign("freeze", bytes(32))
 
 
 def test_a_signature_on_another_set_of_bids_is_refused() -> None:
@@ -46,22 +42,6 @@ def order_of(data: bytes) -> tuple[str, ...]:
     setup = Setup.make(certificate.terms, certificate.roster, certificate.key, certificate.enrolled)
     coins = {name: part.coin for name, part in certificate.nodes.items()}
     return certify.auction_order(setup.auction_id, coins, ("ann", "bob", "cat"))
-
-
-def grind(cluster: Deviant) -> Callable[[bytes], bytes]:
-    """node3 sees the parts of the others and tries its own until cat comes first (A90)."""
-    setup = cluster.setup(a1()[0])
-
-    def change(mine: bytes) -> bytes:
-        seen = {s: e.payload[:32] for s, r, e in cluster.log if e.round == "coins" and s in cluster.honest}
-        assert len(seen) == 2, "the others moved first"
-        for k in range(1000):
-            coin = k.to_bytes(32, "big")
-            if certify.auction_order(setup.auction_id, {**seen, "node3": coin}, ("ann", "bob", "cat"))[0] == CHEAT:
-                return coin + mine[32:]
-        raise AssertionError
-
-    return change
 
 
 def test_a_coin_chosen_after_the_others_is_not_the_committed_one() -> None:

@@ -1,35 +1,19 @@
 """Stage 4 with a ticket: wrong, missing and early partial decryptions (A33–A35)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tacita.crypto.entropy import SeededEntropy
+from tacita.deploy.attack.deviations import PARTIALS, early, shifted
 from tacita.protocols import releasing
-from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.channel import Envelope
 from tacita.protocols.faults import Absent
 from tacita.protocols.party import Result
-from tacita.protocols.stages import commit, partials, release
+from tacita.protocols.stages import partials
 from tests.adversary.deviation import Deviant, drop, finished, last_bit, run, silence, to
-from tests.adversary.honest import a1
 
 Rewrite = Callable[[Envelope, str], Any]
-
-
-def early(cluster: Deviant) -> Rewrite:
-    """node3 asks for decryption before there is a ticket, by sending its own partial decryptions first."""
-    sent: list[int] = []
-
-    def rewrite(e: Envelope, r: str) -> Any:
-        if e.round != "masks" or len(sent) == 2:
-            return e
-        sent.append(1)
-        first = replace(e, round="partials", payload=bytes(500), sequence=77)
-        return [sign(e, cluster.identities["node3"]), sign(first, cluster.identities["node3"])]
-
-    return rewrite
 
 
 def test_partial_decryptions_before_the_ticket_move_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,44 +38,6 @@ def test_partial_decryptions_before_the_ticket_move_nobody(monkeypatch: pytest.M
         assert not result.faults, "node1 and node2 come first in the roster and are enough"
     order = [e.round for s, _, e in cluster.log if s in cluster.honest]
     assert order.index("partials") > max(i for i, name in enumerate(order) if name == "ticket")
-
-
-def of_a_bid(cluster: Deviant) -> Callable[[bytes], bytes]:
-    """A34: valid partial decryptions of ann's ciphertexts instead of the outputs."""
-    setup = cluster.setup(a1()[0])
-
-    def change(mine: bytes) -> bytes:
-        opened = next(e.payload for s, _, e in cluster.log if (s, e.round) == ("node2", "open"))
-        public = commit.split_object(setup, "node2", "bob", opened[4:])[0]
-        fields = commit.verify_public(setup, "bob", public).fields
-        outputs = [fields[0]] * len(setup.outputs)
-        share = cluster.shares[setup.roster.index(cluster.liar)]
-        return release.decrypt_partially(setup, bytes(32), cluster.liar, share, outputs, SeededEntropy("bid"))
-
-    return change
-
-
-def shifted(cluster: Deviant) -> Callable[[bytes], bytes]:
-    """w·(1 + N)^δ: the plaintext moves by a multiple of δ."""
-    key = cluster.key.encryption
-    width = key.ciphertext_bytes
-
-    def change(mine: bytes) -> bytes:
-        w = int.from_bytes(mine[:width], "big") * int(key.with_plaintext(1 << 20)) % int(key.square)
-        return w.to_bytes(width, "big") + mine[width:]
-
-    return change
-
-
-PARTIALS: dict[str, Callable[[Deviant], Callable[[bytes], bytes]]] = {
-    "shifted": shifted,
-    "of a bid": of_a_bid,
-    "with a broken proof": lambda cluster: last_bit,
-    "of zero": lambda cluster: lambda p: bytes(256) + p[256:],
-    "cut short": lambda cluster: lambda p: p[:-1],
-    "and more": lambda cluster: lambda p: p + b"\0",
-    "of nothing": lambda cluster: lambda p: b"",
-}
 
 
 @pytest.mark.parametrize("liar", ["node1", "node2"])

@@ -1,6 +1,6 @@
 """Stage 2: engine keys and dealt shares; stage 3: output masks and openings (A13, A19, A63, A69, A80, A84, A87)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.proofs import quadratic
 from tacita.crypto.sealing import SealingKey, seal, unseal
+from tacita.deploy.attack.bids import CHEAT, cheat
+from tacita.deploy.attack.dealing import no_check, node, shifted
+from tacita.deploy.attack.deviations import BAD_DEALS, MASKS, cancelling, dealt, only, with_masks
 from tacita.protocols import session
 from tacita.protocols.faults import (
     BadKeyShare,
@@ -28,11 +31,6 @@ from tacita.protocols.faults import (
 from tacita.protocols.party import Job, Result, Solved
 from tacita.protocols.reading import complaint
 from tacita.protocols.stages import share
-from tacita.protocols.stages.commit import BidObject
-from tacita.protocols.stages.masks import make_masks
-from tacita.protocols.stages.setup import Setup
-from tests.adversary.bids import CHEAT, cheat, deal
-from tests.adversary.dealing import no_check, node, shifted
 from tests.adversary.deviation import (
     Deviant,
     assert_all_name,
@@ -42,7 +40,6 @@ from tests.adversary.deviation import (
     run,
     to,
 )
-from tests.adversary.honest import a1
 
 
 def flipped(payload: bytes) -> bytes:
@@ -103,37 +100,6 @@ def test_a_wrong_key_confirmation_makes_the_subset_suspect() -> None:
 
 
 # ---- dealt shares -----------------------------------------------------------------------------------------------
-
-
-def dealt(body_for: Callable[[str, bytes], bytes], hashed: bool = True) -> Callable[..., BidObject]:
-    return lambda setup, bid, values: deal(setup, bid, values, body_for, hashed)
-
-
-def only(victim: str, change: Callable[[bytes], bytes]) -> Callable[[str, bytes], bytes]:
-    return lambda node, body: change(body) if node == victim else body
-
-
-def exchanged(setup: Setup, bid: BidObject, values: Sequence[int]) -> BidObject:
-    first, *rest = bid.envelopes
-    return replace(bid, envelopes=(rest[0], first, *rest[1:]))
-
-
-BAD_DEALS: dict[str, Callable[..., BidObject]] = {
-    "a share outside the field": dealt(only("node1", lambda b: b[:32] + b"\xff" * (len(b) - 32))),
-    "one share too few": dealt(only("node1", lambda b: b[: 32 + (len(b) - 32) * 3 // 4])),
-    "no share at all": dealt(only("node1", lambda b: b[:32])),
-    "an empty body": dealt(only("node1", lambda b: b"")),
-    "another share than hashed": dealt(only("node1", lambda b: b[:-1] + bytes([b[-1] ^ 1])), hashed=False),
-    "another salt than hashed": dealt(only("node1", flipped), hashed=False),
-    "envelopes exchanged": exchanged,
-    "an envelope of zeros": lambda s, bid, v: replace(
-        bid, envelopes=(bytes(len(bid.envelopes[0])), *bid.envelopes[1:])
-    ),
-    "an empty envelope": lambda s, bid, v: replace(bid, envelopes=(b"", *bid.envelopes[1:])),
-    "a point of small order": lambda s, bid, v: replace(
-        bid, envelopes=(bytes([1]) + bytes(31) + bid.envelopes[0][32:], *bid.envelopes[1:])
-    ),
-}
 
 
 @pytest.mark.parametrize("what", BAD_DEALS)
@@ -238,45 +204,6 @@ def test_envelopes_of_one_node_have_different_keys_and_no_session_repeats_one() 
 # ---- output masks -----------------------------------------------------------------------------------------------
 
 
-def masks_of(cluster: Deviant, name: str) -> bytes:
-    return next(e.payload for s, _, e in cluster.log if (s, e.round) == (name, "masks"))
-
-
-def cancelling(cluster: Deviant) -> Callable[[bytes], bytes]:
-    """A63: (Enc(r1)·Enc(r2))⁻¹·Enc(x): the others' masks would cancel in the decryption."""
-    key = cluster.key.encryption
-    width = key.ciphertext_bytes
-
-    def change(mine: bytes) -> bytes:
-        product = 1
-        for name in ("node1", "node2"):
-            product = product * int.from_bytes(masks_of(cluster, name)[:width], "big") % int(key.square)
-        known_mask, _ = key.encrypt(7, SeededEntropy("x"))
-        cancelled = pow(product, -1, int(key.square)) * int(known_mask) % int(key.square)
-        return cancelled.to_bytes(width, "big") + mine[width:]
-
-    return change
-
-
-def yesterday(cluster: Deviant) -> Callable[[bytes], bytes]:
-    """Valid masks of the same node in another session."""
-    setup = cluster.setup(a1()[0])
-    return lambda _: make_masks(setup, bytes(32), "node3", SeededEntropy("yesterday")).posted
-
-
-MASKS: dict[str, Callable[[Deviant], Callable[[bytes], bytes]]] = {
-    "that cancel the others": cancelling,
-    "of another session": yesterday,
-    "of another node": lambda cluster: lambda _: masks_of(cluster, "node1"),
-    "with a changed proof": lambda cluster: lambda mine: mine[:-40] + bytes([mine[-40] ^ 1]) + mine[-39:],
-    "without a proof": lambda cluster: lambda mine: mine[: cluster.key.encryption.ciphertext_bytes] + bytes(4),
-    "of zero": lambda cluster: lambda mine: bytes(256) + mine[256:],
-    "and more": lambda cluster: lambda mine: mine + b"\0",
-    "cut short": lambda cluster: lambda mine: mine[:-1],
-    "of nothing": lambda cluster: lambda mine: b"",
-}
-
-
 @pytest.mark.parametrize("what", MASKS)
 def test_masks_without_their_proof_name_their_node_and_nothing_is_opened(what: str) -> None:
     cluster = Deviant(3, rush=True)
@@ -310,18 +237,11 @@ def engine_with(cluster: Deviant, change: Callable[[Job], Job]) -> dict[str, Any
     return {"solver": solver}
 
 
-def with_masks(change: Callable[[int], int]) -> Callable[[Job], Job]:
-    def changed(masks: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-        return {label: [change(r) for r in row] for label, row in masks.items()}
-
-    return lambda job: replace(job, masks=changed(job.masks))
-
-
 def test_masks_too_large_for_any_output_are_noticed_before_the_ticket(monkeypatch: pytest.MonkeyPatch) -> None:
     """A68: no verifier would accept such openings, so nobody signs a ticket on them."""
     monkeypatch.setattr(session, "check_dealings", no_check)  # which would notice it first
     cluster = Deviant(3)
-    with node(monkeypatch, shifted(0, 1 << 150)):
+    with node(shifted(0, 1 << 150)):
         for error in errors(cluster, run(cluster)):
             assert isinstance(error, SuspectFault) and "wrong number or size" in str(error), repr(error)
     assert "ticket" not in cluster.rounds()

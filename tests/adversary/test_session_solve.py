@@ -1,7 +1,6 @@
 """Stage 3: bytes between engines that no program sends (A20, A48, A52, A56, A57), and what the traffic shows (A25)."""
 
 import pickle  # noqa: TID251 - what an attacker would send
-import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,20 +9,13 @@ from typing import Any
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.attack.deviations import BROKEN, HEAD, message
 from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols.faults import MachineFault, SessionAborted, SuspectFault, TacitaError
 from tacita.protocols.mpc import runtime
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, assert_nothing_decrypted, errors, run, silence
 from tests.adversary.honest import TERMS, auction
-
-HEAD = struct.Struct("<qI")
-
-
-def message(data: bytes) -> tuple[int, bytes]:
-    """(step, payload) of the first engine message in a frame."""
-    step, size = HEAD.unpack_from(data)
-    return step, data[HEAD.size : HEAD.size + size]
 
 
 def engine(change: Callable[[bytes], bytes], receivers: tuple[int, ...] = (0, 1), at: int = 3) -> Deviant:
@@ -39,31 +31,6 @@ def engine(change: Callable[[bytes], bytes], receivers: tuple[int, ...] = (0, 1)
 
     cluster.engine_tamper = tamper
     return cluster
-
-
-def repeated(data: bytes) -> bytes:
-    return data + data
-
-
-def flood(data: bytes) -> bytes:
-    """Messages for steps that never come."""
-    return data + b"".join(HEAD.pack(1 << 40 | i, 0) for i in range(3000))
-
-
-BROKEN: dict[str, Callable[[bytes], bytes]] = {
-    "the same message twice": repeated,
-    "three times": lambda d: d + d + d,
-    "an announcement of 4 GiB": lambda d: HEAD.pack(message(d)[0], 0xFFFFFFFF) + d[HEAD.size :],
-    "4 GiB announced behind a good message": lambda d: d + HEAD.pack(1 << 40, 0xFFFFFFFF),
-    "one byte more": lambda d: HEAD.pack(message(d)[0], len(message(d)[1]) + 1) + message(d)[1] + b"\0",
-    "nothing inside": lambda d: HEAD.pack(message(d)[0], 0),
-    "values outside the field": lambda d: HEAD.pack(*map(len_or, message(d))) + b"\xff" * len(message(d)[1]),
-    "a flood of empty messages": flood,
-}
-
-
-def len_or(part: Any) -> int:
-    return part if isinstance(part, int) else len(part)
 
 
 @pytest.mark.parametrize("what", BROKEN)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy
+from tacita.deploy.attack.deviations import BAD_TICKETS, FRAMES, UNFAIR
 from tacita.protocols import releasing
-from tacita.protocols.channel import Channel, Envelope, sign
+from tacita.protocols.channel import Channel, Envelope
 from tacita.protocols.faults import Absent, CallerMistake, ProtocolFault, SessionAborted
 from tacita.protocols.party import Result
 from tests.adversary.deviation import (
@@ -17,8 +18,6 @@ from tests.adversary.deviation import (
     drop,
     errors,
     finished,
-    first_bit,
-    last_bit,
     run,
     silence,
 )
@@ -31,16 +30,6 @@ Rewrite = Callable[[Envelope, str], Any]
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages in memory need no time on top of the deadline."""
     monkeypatch.setattr(releasing, "DISPUTE_SECONDS", 0.0)
-
-
-BAD_TICKETS: dict[str, Callable[[bytes], bytes]] = {
-    "a wrong Ed25519 signature": first_bit,
-    "a wrong BLS signature": last_bit,
-    "BLS infinity": lambda p: p[:64] + b"\xc0" + bytes(95),
-    "cut short": lambda p: p[:-1],
-    "more": lambda p: p + b"\0",
-    "nothing": lambda p: b"",
-}
 
 
 @pytest.mark.parametrize("what", BAD_TICKETS)
@@ -72,35 +61,6 @@ def test_silence_at_the_ticket_is_an_absence_and_nothing_is_decrypted() -> None:
     assert_nothing_decrypted(cluster)
 
 
-def aborts(receiver: str, cluster: Deviant) -> Rewrite:
-    """node3 signs the ticket towards all but one node; when that one has signed, it says that the session is over."""
-
-    def rewrite(envelope: Envelope, to_whom: str) -> Any:
-        if to_whom != receiver or envelope.round not in ("ticket", "signed", "partials"):
-            return None if envelope.round == "partials" else envelope
-        stop = replace(envelope, round="abort", payload=b"", sequence=99)
-        return [sign(stop, cluster.identities["node3"])] if envelope.round == "signed" else None
-
-    return rewrite
-
-
-UNFAIR: dict[str, Callable[[str, Deviant], Rewrite]] = {
-    "silent to one": lambda victim, _: (
-        lambda e, r: None if e.round == "partials" or (r == victim and e.round in ("ticket", "signed")) else e
-    ),
-    "a bad signature to one": lambda victim, _: (
-        lambda e, r: (
-            None
-            if e.round == "partials" or (r == victim and e.round == "signed")
-            else replace(e, payload=last_bit(e.payload))
-            if (r, e.round) == (victim, "ticket")
-            else e
-        )
-    ),
-    "an abort to one": lambda victim, cluster: aborts(victim, cluster),
-}
-
-
 @pytest.mark.parametrize("victim", ["node1", "node2"])
 @pytest.mark.parametrize("what", UNFAIR)
 def test_a_node_cannot_keep_the_result_for_itself_by_splitting_the_ticket(what: str, victim: str) -> None:
@@ -129,16 +89,6 @@ def test_control_without_passing_signatures_on_the_liar_learns_the_result_alone(
     assert all(not isinstance(outcomes[name], Result) for name in cluster.honest)
     shown = {s for s, r, e in cluster.log if e.round == "partials" and r == "node3"}
     assert shown == {"node1"}, "with its own share node3 has two: it can decrypt"
-
-
-FRAMES: dict[str, Callable[[bytes], bytes]] = {
-    "Ed25519 of node1": first_bit,
-    "BLS of node1": lambda p: p[:159] + bytes([p[159] ^ 1]) + p[160:],
-    "its own": last_bit,
-    "too short": lambda p: p[:-1],
-    "empty": lambda p: b"",
-    "a node's twice": lambda p: p[:160] + p[:160] + p[320:],
-}
 
 
 def test_signatures_that_are_passed_on_changed_are_the_fault_of_who_passes_them_on() -> None:

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
+from tacita.deploy.attack.engines import HEADER, Tamper, dry, info, keys, secure
 from tacita.protocols.faults import CallerMistake, InconsistentOpening, MachineFault, SuspectFault
 from tacita.protocols.mpc.demand import MAX_FIELD_BITS, signs_by_products
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.mpc.runtime import MAX_MESSAGE, SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
-from tests.economics.engines import HEADER, Tamper, dry, info, keys, secure
 
 INPUTS = {"a": [5, -7, 123456, 0], "b": [11, 3, -99, 2]}
 

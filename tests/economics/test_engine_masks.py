@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from tacita.deploy.attack import engines
+from tacita.deploy.attack.engines import HEADER, RecordingEngine, secure
 from tacita.protocols.mpc import demand
 from tacita.protocols.mpc.demand import (
     BIT_CHECK,
@@ -17,8 +19,6 @@ from tacita.protocols.mpc.demand import (
 )
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.mpc.sharing import replicated_subsets
-from tests.economics import engines
-from tests.economics.engines import HEADER, RecordingEngine, secure
 
 SIZE, LIMIT = 16, 1 << 40
 PARTIES = [3, 4, 5, 7]

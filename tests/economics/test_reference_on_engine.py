@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tacita.deploy.attack.instance import auction
 from tacita.protocols.admm.plain import gap, solve_plain
-from tests.cluster_in_memory import Cluster, auction
+from tests.cluster_in_memory import Cluster
 from tests.economics import references as ref
 from tests.economics.generator import Files, run_clear
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from tacita.deploy.attack.engines import clear, info, secure
 from tacita.protocols.mpc import demand as demands
 from tacita.protocols.mpc.engine import Engine, Secret
-from tests.economics.engines import clear, info, secure
 
 SIZE = 40
 LIMIT, LEAST = 1 << 40, 1 << 16

@@ -15,12 +15,13 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from tacita.deploy.attack import intruder
+from tacita.deploy.attack.intruder import ACCEPTED, Caller, Impostor
 from tacita.node.config import Folder, Tls
 from tacita.node.identity import Pair, issue, make_authority
 from tacita.proto.tacita_pb2 import EngineData, Frame, Piece
-from tests.integration import intruder, samples
+from tests.integration import samples
 from tests.integration.injection import inject
-from tests.integration.intruder import ACCEPTED, Caller, Impostor
 from tests.integration.running import Running, outcome, succeeded, wait_for
 
 pytestmark = pytest.mark.cluster

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tacita.cli.shows.prediction import PredictionShow
-from tests.economics.engines import clear
+from tacita.deploy.attack.engines import clear
 from tests.integration.running import Running, outcome, succeeded, tacita, tree_of
 from tests.policies.prediction.desks import GRAM, NETWORK, case, inputs_csv
 

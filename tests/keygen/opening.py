@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from gmpy2 import mpz
 
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.keygen.memory import Winner
-from tests.keygen.ring import Ring
 
 
 @dataclass(frozen=True)

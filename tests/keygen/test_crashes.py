@@ -2,12 +2,12 @@
 
 import pytest
 
+from tacita.deploy.attack.liars import Killed, Lies, all_made
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.faults import Absent, CallerMistake, SessionAborted
 from tacita.protocols.keygen.ceremony import Made
 from tacita.protocols.keygen.gathering import MAX_ABORTS
 from tacita.protocols.keygen.recovery import MAX_RESUMES
-from tests.keygen.liars import Killed, Lies, all_made
-from tests.keygen.ring import Ring
 
 STEPS = [
     "S1", "S1/private", "S2", "S2/private", "S3", "S4", "S5", "S6", "S7", "S7b", "S9",

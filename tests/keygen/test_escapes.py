@@ -2,9 +2,9 @@
 
 import pytest
 
+from tacita.deploy.attack.liars import Lies, all_made, assert_all_blame, honest, zero_units
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.faults import BadKeyShare, CallerMistake
-from tests.keygen.liars import Lies, all_made, assert_all_blame, honest, zero_units
-from tests.keygen.ring import Ring
 from tests.keygen.test_crashes import crash
 
 AFTER_DEALING = ["S2", "S2/private", "S3", "S4", "S5", "S6", "S7", "S7b", "S9"]

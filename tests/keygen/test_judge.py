@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from tacita.deploy.attack.liars import Lies
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.faults import BadModulus, Evidence
 from tacita.protocols.keygen import judge
-from tests.keygen.liars import Lies
-from tests.keygen.ring import Ring
 from tests.keygen.test_liars import flip
 
 

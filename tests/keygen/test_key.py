@@ -12,13 +12,13 @@ from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.proofs import decryption
 from tacita.crypto.threshold import DEALERLESS, check_key, check_share, combine, partial_decrypt
 from tacita.crypto.transcript import Context
+from tacita.deploy.attack.liars import all_made
+from tacita.deploy.attack.ring import Ring, toy
 from tacita.protocols.faults import VerificationFailed
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.keygen.parameters import Parameters
-from tests.keygen.liars import all_made
 from tests.keygen.opening import batch_seed, open_factors, theta_seed, winners
 from tests.keygen.replayer import Sizes, replay
-from tests.keygen.ring import Ring, toy
 
 PLANTED_1024 = "planted-1024-2"
 

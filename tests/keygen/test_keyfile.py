@@ -6,13 +6,13 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.threshold import KeyShare
+from tacita.deploy.attack.liars import all_made
+from tacita.deploy.attack.ring import Ring
 from tacita.node import keyfile
 from tacita.node.config import Folder
 from tacita.node.journal import Journal
 from tacita.node.sealed import SECRET_KINDS, SealedJournal
 from tacita.protocols.faults import LocalFault
-from tests.keygen.liars import all_made
-from tests.keygen.ring import Ring
 
 
 @pytest.fixture(scope="module")

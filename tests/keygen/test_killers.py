@@ -2,9 +2,9 @@
 
 import pytest
 
+from tacita.deploy.attack.liars import Lies, all_made, assert_all_blame
+from tacita.deploy.attack.ring import Ring, toy
 from tacita.protocols.faults import BadModulus
-from tests.keygen.liars import Lies, all_made, assert_all_blame
-from tests.keygen.ring import Ring, toy
 
 N = 32
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tacita.deploy.attack.liars import Lies, all_made, assert_all_blame, zero_units
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.faults import (
     BadKeyShare,
     BadModulus,
@@ -11,8 +13,6 @@ from tacita.protocols.faults import (
     ProtocolFault,
 )
 from tacita.protocols.keygen.parameters import Parameters
-from tests.keygen.liars import Lies, all_made, assert_all_blame, zero_units
-from tests.keygen.ring import Ring
 
 
 def flip(payload: bytes) -> bytes:

@@ -9,12 +9,12 @@ import pytest
 from gmpy2 import is_prime
 
 from tacita.crypto.commitment import CommitmentGroup
+from tacita.deploy.attack.liars import Killed, Lies, honest
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.faults import BadModulus, Equivocation, ParamMismatch, SessionAborted, VerificationFailed
 from tacita.protocols.keygen.ceremony import generate_key, generate_modulus
 from tacita.protocols.keygen.modulus import ModulusCertificate
-from tests.keygen.liars import Killed, Lies, honest
 from tests.keygen.opening import open_factors
-from tests.keygen.ring import Ring
 from tests.keygen.test_liars import flip
 
 

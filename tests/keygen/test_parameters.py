@@ -6,11 +6,11 @@ import pytest
 from gmpy2 import gcd, is_prime
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.attack.ring import toy
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.keygen.derivation import Deriver, Sharing
 from tacita.protocols.keygen.parameters import Parameters, primes_between
 from tacita.protocols.keygen.statements import Place
-from tests.keygen.ring import toy
 
 SIZES = [(bits, m) for bits in (1024, 2048, 3072) for m in (3, 4, 5, 7)]
 

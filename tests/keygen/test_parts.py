@@ -7,6 +7,7 @@ from gmpy2 import gcd, is_prime, mpz, next_prime
 
 from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.crypto.errors import InvalidEncoding
+from tacita.deploy.attack.ring import toy
 from tacita.protocols.keygen import merkle, seeds, trial
 from tacita.protocols.keygen.audit import recompute
 from tacita.protocols.keygen.parameters import Parameters
@@ -14,7 +15,6 @@ from tacita.protocols.keygen.product import moduli, well_formed
 from tacita.protocols.keygen.statements import Announcement, Place, Reveal
 from tacita.protocols.keygen.vectors import pack, split_rows, unpack
 from tests.keygen.replayer import Sizes, candidate
-from tests.keygen.ring import toy
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])

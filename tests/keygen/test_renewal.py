@@ -10,14 +10,14 @@ from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.errors import InvalidKey
 from tacita.crypto.signature import SigningKey
 from tacita.crypto.threshold import combine, partial_decrypt
+from tacita.deploy.attack.liars import all_made
+from tacita.deploy.attack.ring import MemoryStore, Ring
 from tacita.protocols.faults import BadKeyShare, CallerMistake, Equivocation, ProtocolFault, VerificationFailed
 from tacita.protocols.keygen import dealing, renewal, reshare
 from tacita.protocols.keygen.refresh import refresh_key, zero_dealing
 from tacita.protocols.keygen.renewal import Member
 from tacita.protocols.keygen.reshare import MAX_RESHARES, dealers, reshare_key, share_dealing
 from tacita.protocols.roster import Node, Roster
-from tests.keygen.liars import all_made
-from tests.keygen.ring import MemoryStore, Ring
 
 
 def key_of(ring: Ring):

@@ -4,12 +4,12 @@ import asyncio
 import json
 
 from tacita.crypto.threshold import DEALERLESS
+from tacita.deploy.attack.liars import all_made
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols import verify
 from tacita.protocols.keygen.parameters import Parameters
 from tacita.protocols.party import Result
 from tests.adversary.honest import A1Cluster, a1
-from tests.keygen.liars import all_made
-from tests.keygen.ring import Ring
 from tests.keygen.test_key import PLANTED_1024
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from tacita.deploy.attack.liars import all_made, honest
+from tacita.deploy.attack.ring import Ring
 from tacita.protocols.channel import convicted
 from tacita.protocols.faults import Absent, Equivocation, ProtocolFault, SessionAborted
-from tests.keygen.liars import all_made, honest
-from tests.keygen.ring import Ring
 
 BROADCASTS = ["hello", "coins", "session", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S7b", "S9", "S8", "S8 coin",
               "S8 open", "K1", "K2 open", "K3", "K4 open", "K5", "K6"]  # fmt: skip
@@ -47,8 +47,8 @@ def test_silence_names_who_is_absent_and_the_next_epoch_makes_a_key(step, seed) 
 
 
 def test_a_node_with_other_parameters_is_named(seed, monkeypatch) -> None:
+    from tacita.deploy.attack.ring import toy
     from tacita.protocols.faults import ParamMismatch
-    from tests.keygen.ring import toy
 
     ring = Ring(seed=seed)
     original = ring.ceremony

@@ -4,6 +4,8 @@ from collections import Counter
 
 import pytest
 
+from tacita.deploy.attack.liars import all_made
+from tacita.deploy.attack.ring import Ring, toy
 from tacita.protocols.channel import Envelope
 from tacita.protocols.keygen import seeds
 from tacita.protocols.keygen.audit import recompute
@@ -12,9 +14,7 @@ from tacita.protocols.keygen.memory import Memory
 from tacita.protocols.keygen.statements import Reveal
 from tacita.protocols.keygen.talk import NONCE_BYTES
 from tacita.protocols.keygen.vectors import unpack
-from tests.keygen.liars import all_made
 from tests.keygen.opening import batch_seed
-from tests.keygen.ring import Ring, toy
 
 
 def openings(ring: Ring, step: str) -> dict[tuple[bytes, str], bytes]:

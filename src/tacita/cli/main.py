@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "judge": ("tacita.cli.judge", "judge"),
     "train": ("tacita.cli.train", "app"),
     "simulate": ("tacita.cli.simulate", "simulate"),
+    "attack": ("tacita.cli.attack", "app"),
     "model": ("tacita.cli.model", "app"),
     "bench": ("tacita.cli.bench", "bench"),
     "keygen": ("tacita.cli.keygen", "keygen"),

@@ -7,10 +7,10 @@ node opens an output that differs from the honest run's, and with security = "pa
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.attack.cheaters import cheating, once
+from tacita.deploy.attack.engines import WAITING, Run, attempt
+from tacita.deploy.attack.programs import EVERY_INPUT, FIRST, dropped, every_operation, messages, wrong_share
 from tacita.protocols.faults import MachineFault, SuspectFault
-from tests.adversary.engine.cheaters import cheating, once
-from tests.adversary.engine.programs import EVERY_INPUT, FIRST, dropped, every_operation, messages, wrong_share
-from tests.economics.engines import WAITING, Run, attempt
 
 SEED = "every message"
 LINKS = {3: [(0, 1), (1, 0), (2, 0), (0, 2)], 4: [(3, 0), (0, 1), (2, 3)], 5: [(4, 0), (0, 1), (1, 4)]}

@@ -7,11 +7,11 @@ lengths of all messages, the error and the step of every node.
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.attack.cheaters import NoDegreeCheck, NotReady, cheating, once
+from tacita.deploy.attack.engines import HEADER, Inputs, Make, RecordingEngine, Run, attempt, clear
+from tacita.deploy.attack.programs import FIRST, dropped, every_operation, wrong_share
 from tacita.protocols.faults import SuspectFault
 from tacita.protocols.mpc.engine import Engine
-from tests.adversary.engine.cheaters import NoDegreeCheck, NotReady, cheating, once
-from tests.adversary.engine.programs import FIRST, dropped, every_operation, wrong_share
-from tests.economics.engines import HEADER, Inputs, Make, RecordingEngine, Run, attempt, clear
 
 WORLDS: list[Inputs] = [{"a": [-1024, 1024], "b": [1, 1024]}, {"a": [0, 0], "b": [700, 700]}]
 SEEDS = 64

@@ -12,6 +12,7 @@ import pytest
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.shamir import coefficients_at
+from tacita.deploy.attack.engines import Make, RecordingEngine, attempt, info
 from tacita.protocols.faults import InconsistentOpening, ProtocolFault, SuspectFault
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.roster import Node, Roster
@@ -23,7 +24,6 @@ from tacita.protocols.stages.share import (
     derive_keys,
     key_subsets,
 )
-from tests.economics.engines import Make, RecordingEngine, attempt, info
 
 OTHER = bytes(range(32))
 VALUES = [1000 * n for n in range(8)]

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import pytest
 
+from tacita.deploy.attack.cheaters import NeverVerifies, NoDegreeCheck, cheating, not_before
+from tacita.deploy.attack.engines import HEADER, Make, RecordingEngine, Run, attempt
 from tacita.protocols.faults import SuspectFault
 from tacita.protocols.mpc.demand import COMPARISON, OUTPUT, TRUNCATION, ZERO_TEST
 from tacita.protocols.mpc.engine import Engine, Secret
-from tests.adversary.engine.cheaters import NeverVerifies, NoDegreeCheck, cheating, not_before
-from tests.economics.engines import HEADER, Make, RecordingEngine, Run, attempt
 
 F = 32
 SECRETS = [2737120733, 1, 4294967295, 1234567890]

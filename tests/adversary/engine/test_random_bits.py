@@ -7,11 +7,11 @@ only checked to be a sign tells the cheater a bit: an error of 2 passes if the h
 
 import pytest
 
+from tacita.deploy.attack.cheaters import NeverVerifies, cheating
+from tacita.deploy.attack.engines import Make, RecordingEngine, Run, attempt, secure
 from tacita.protocols.faults import SuspectFault
 from tacita.protocols.mpc.demand import signs_by_products
 from tacita.protocols.mpc.engine import Engine, IntArray
-from tests.adversary.engine.cheaters import NeverVerifies, cheating
-from tests.economics.engines import Make, RecordingEngine, Run, attempt, secure
 
 COUNT = 40
 

@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 
 from tacita.crypto.integers import inverse
-from tacita.protocols.faults import SuspectFault
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON
-from tacita.protocols.mpc.engine import Engine
-from tacita.protocols.mpc.shared import SharedEngine
-from tests.adversary.engine.cheaters import (
+from tacita.deploy.attack.cheaters import (
     BlindProductUnverified,
     HidesTagError,
     MultipliesAfterCoin,
@@ -21,7 +17,11 @@ from tests.adversary.engine.cheaters import (
     once,
     withholding,
 )
-from tests.economics.engines import WAITING, Make, RecordingEngine, Run, attempt
+from tacita.deploy.attack.engines import WAITING, Make, RecordingEngine, Run, attempt
+from tacita.protocols.faults import SuspectFault
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON
+from tacita.protocols.mpc.engine import Engine
+from tacita.protocols.mpc.shared import SharedEngine
 
 TRIALS = 100
 WRONG_TAG = 987654321

@@ -12,7 +12,7 @@ from tacita.crypto.commitment import RSA_2048, CommitmentGroup
 from tacita.crypto.integers import power
 from tacita.crypto.paillier import PublicParameters
 from tacita.crypto.proofs.range import Relations, link
-from tests.crypto.attacks.forger import accepted, forge, fractional_range_witness, residue
+from tacita.deploy.attack.prover import accepted, forge, fractional_range_witness, residue
 
 
 class PoweredGenerators(CommitmentGroup):

@@ -13,7 +13,7 @@ from tacita.crypto.errors import InvalidKey
 from tacita.crypto.integers import power
 from tacita.crypto.paillier import PublicParameters
 from tacita.crypto.proofs.range import Relations, link
-from tests.crypto.attacks.forger import SharedModulus, accepted, forge, fractional_range_witness, residue
+from tacita.deploy.attack.prover import SharedModulus, accepted, forge, fractional_range_witness, residue
 
 
 @pytest.fixture(scope="module")

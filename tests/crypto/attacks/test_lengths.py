@@ -19,7 +19,7 @@ from tacita.crypto.proofs import decryption, quadratic
 from tacita.crypto.proofs.quadratic import CommitmentLink, PaillierLink, Proof, Statement, Witness
 from tacita.crypto.proofs.range import Relations, link, three_squares
 from tacita.crypto.threshold import combine, partial_decrypt
-from tests.crypto.attacks.forger import accepted
+from tacita.deploy.attack.prover import accepted
 from tests.crypto.helpers import range_instance, refuses
 
 HIGH = 10**9

@@ -19,7 +19,7 @@ from tacita.crypto.proofs import decryption
 from tacita.crypto.proofs.quadratic import CommitmentLink
 from tacita.crypto.proofs.range import Relations, link
 from tacita.crypto.threshold import check_key, combine, partial_decrypt
-from tests.crypto.attacks.forger import accepted, forge
+from tacita.deploy.attack.prover import accepted, forge
 from tests.crypto.helpers import raw_decrypt
 
 

@@ -3,10 +3,10 @@
 from gmpy2 import jacobi, mpz, powmod
 
 from tacita.crypto.entropy import SeededEntropy
+from tacita.deploy.attack.ring import toy
 from tacita.protocols.keygen import seeds
 from tacita.protocols.keygen.audit import recompute
 from tacita.protocols.keygen.statements import Place, Reveal, decode_reveal, encode_punctured
-from tests.keygen.ring import toy
 
 PARAMETERS = toy(3, 256, 16)
 

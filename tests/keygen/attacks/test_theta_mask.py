@@ -4,8 +4,8 @@ from gmpy2 import invert, is_prime, is_square, isqrt, mpz
 
 from tacita.crypto.entropy import SeededEntropy, random_below, random_bits
 from tacita.crypto.threshold import lagrange
+from tacita.deploy.attack.ring import MemoryStore
 from tacita.protocols.keygen.memory import Memory
-from tests.keygen.ring import MemoryStore
 
 DELTA, HIDING = 6, 128
 

@@ -7,8 +7,8 @@ import pytest
 from gmpy2 import gcd, invert, mpz
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.attack.ring import toy
 from tacita.protocols.keygen.parameters import Parameters
-from tests.keygen.ring import toy
 
 
 def sample(parameters: Parameters, entropy):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from tacita.cli.shows.interest_rate_picture import shipped
+from tacita.deploy.attack.engines import secure
 from tacita.protocols.policies.base import Part
 from tacita.protocols.policies.interest_rate import history, plain
 from tacita.protocols.policies.interest_rate.history import Quarter, Series
 from tacita.protocols.policies.interest_rate.inputs import MemberInputs
 from tacita.protocols.policies.interest_rate.policy import PRESENT
 from tacita.protocols.policies.registry import read_session
-from tests.economics.engines import secure
 from tests.policies.interest_rate.committees import Case, case
 
 front = import_module("tacita.cli.main")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tacita.deploy.attack.engines import secure
 from tacita.protocols.mpc.demand import (
     BIT_CHECK,
     BLINDED_PRODUCT,
@@ -15,7 +16,6 @@ from tacita.protocols.mpc.demand import (
     ZERO_TEST,
 )
 from tacita.protocols.policies.interest_rate import plain
-from tests.economics.engines import secure
 from tests.policies.interest_rate.committees import EVERY, P4, P4_PATH, Case, case, random_inputs
 
 OPENED = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import SigningKey
+from tacita.deploy.attack.engines import Program
 from tacita.deploy.simulate.members import insecure_key
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.party import Hosted, Party, Result
@@ -19,7 +20,6 @@ from tacita.protocols.policies.registry import POLICIES, read_session
 from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.terms import Terms
 from tests.cluster_in_memory import INSECURE_BITS, Cluster
-from tests.economics.engines import Program
 
 NAMES = ("alice", "bob", "carol")
 GRAM: dict[str, Any] = {

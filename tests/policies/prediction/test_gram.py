@@ -6,10 +6,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
+from tacita.deploy.attack.engines import clear, secure
 from tacita.protocols.policies.prediction.exact import ridge, solve
 from tacita.protocols.policies.prediction.gram import moments, pairs, regress
 from tacita.protocols.policies.prediction.plain import gap, rows_of
-from tests.economics.engines import clear, secure
 from tests.policies.prediction.desks import GRAM, case, changed, inputs_csv
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from tacita.cli.model_prediction import read_series
+from tacita.deploy.attack.engines import secure
 from tacita.protocols.policies.prediction.evaluation import evaluate, synthetic, synthetic_accuracy
 from tacita.protocols.policies.prediction.network import (
     Learner,
@@ -18,7 +19,6 @@ from tacita.protocols.policies.prediction.network import (
     summed,
     train,
 )
-from tests.economics.engines import secure
 
 WIDTHS = (5, 24, 1)
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tacita.deploy.attack.engines import secure
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.policies.stabilisation.plain import gap
-from tests.economics.engines import secure
 from tests.policies.stabilisation import references as ref
 from tests.policies.stabilisation.instances import random_files
 from tests.policies.stabilisation.sessions import blocks, instance, on_cluster, plain, run_clear

@@ -63,15 +63,15 @@ async def knock(channel: grpc.aio.Channel, metadata: Any, seconds: float = SECON
         call.cancel()
 
 
-async def pour(channel: grpc.aio.Channel, metadata: Any, frames: Iterable[Raw]) -> str:
+async def pour(channel: grpc.aio.Channel, metadata: Any, frames: Iterable[Raw], seconds: float = SECONDS) -> str:
     """Send frames on an accepted stream until the node ends it; the name of its status."""
 
     async def requests() -> AsyncIterator[Raw]:
         for frame in frames:
             yield frame
-        await asyncio.sleep(SECONDS)
+        await asyncio.sleep(seconds)
 
-    call = connect(channel)(requests(), metadata=metadata, timeout=SECONDS)
+    call = connect(channel)(requests(), metadata=metadata, timeout=seconds)
     try:
         async for _ in call:
             pass

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
+from tacita.deploy.attack.patching import Patch
+from tacita.deploy.attack.ring import Result, Ring
 from tacita.protocols.faults import ProtocolFault
 from tacita.protocols.keygen import ceremony as module
 from tacita.protocols.keygen import epoch, judge
@@ -14,7 +14,6 @@ from tacita.protocols.keygen.ceremony import Made
 from tacita.protocols.keygen.final import Final
 from tacita.protocols.keygen.seeds import Draws
 from tacita.protocols.keygen.talk import NONCE_BYTES, Talk
-from tests.keygen.ring import Result, Ring
 
 Change = Callable[[bytes], bytes]
 
@@ -45,7 +44,7 @@ class Lies:
     dies_after: str = ""
     told: int = 0
 
-    def install(self, ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(self, ring: Ring, patch: Patch) -> None:
         lies = self
 
         class LyingTalk(Talk):
@@ -117,9 +116,9 @@ class Lies:
             lying = channel.me == ring.names[lies.liar - 1]
             return (LyingTalk if lying else Talk)(channel, *arguments)
 
-        monkeypatch.setattr(epoch, "Talk", talk)
-        monkeypatch.setattr(module, "Batch", lambda p, t, *a: (LyingBatch if t.me == lies.liar else Batch)(p, t, *a))
-        monkeypatch.setattr(module, "Final", lambda p, t, *a: (LyingFinal if t.me == lies.liar else Final)(p, t, *a))
+        patch.setattr(epoch, "Talk", talk)
+        patch.setattr(module, "Batch", lambda p, t, *a: (LyingBatch if t.me == lies.liar else Batch)(p, t, *a))
+        patch.setattr(module, "Final", lambda p, t, *a: (LyingFinal if t.me == lies.liar else Final)(p, t, *a))
 
 
 def zero_units(draws: Draws) -> None:
@@ -138,7 +137,7 @@ def assert_all_blame(ring: Ring, outcomes: Mapping[str, Result], liar: int, kind
     for name, result in honest(ring, outcomes, liar).items():
         assert type(result) is kind, (name, repr(result))
         assert result.culprit == culprit
-        assert result.evidence is not None
+        assert result.evidence is not None and ring.parameters is not None
         found = judge.verdict(ring.parameters, ring.roster, result.evidence)
         assert found is not None and type(found) is kind, (name, found)
         assert (found.culprit, found.reason) == (culprit, result.reason)

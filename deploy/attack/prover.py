@@ -92,7 +92,9 @@ def forge(
     )
 
 
-def accepted(parameters: PublicParameters, context: Context, statement: quadratic.Statement, proof) -> bool:
+def accepted(
+    parameters: PublicParameters, context: Context, statement: quadratic.Statement, proof: quadratic.Proof
+) -> bool:
     """The verifier's verdict."""
     try:
         quadratic.verify(parameters, context, statement, proof)

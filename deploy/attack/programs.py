@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 
 from tacita.crypto.entropy import SeededEntropy, random_below
+from tacita.deploy.attack.engines import HEADER, Run, Tamper
 from tacita.protocols.mpc.demand import Demand
 from tacita.protocols.mpc.engine import Engine
-from tests.economics.engines import HEADER, Run, Tamper
 
 LIMIT = 1 << 10
 FIRST = 32

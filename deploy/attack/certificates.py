@@ -16,10 +16,12 @@ from tacita.protocols.stages.commit import BidObject
 from tacita.protocols.stages.masks import PostedMasks
 from tacita.protocols.stages.setup import Enrolled, Setup
 from tacita.protocols.verify import verify
-from tests.adversary.honest import A1Cluster
+
+Cluster = Any
+"""A scene, or a cluster of tests: whoever holds the keys of a roster."""
 
 
-def reason(data: bytes, cluster: A1Cluster, terms: Mapping[str, Any] | None = None) -> str:
+def reason(data: bytes, cluster: Cluster, terms: Mapping[str, Any] | None = None) -> str:
     """Why `verify` refuses this certificate; the test fails if it does not."""
     try:
         verify(data, cluster.roster, terms, allow_insecure_key=True)
@@ -28,7 +30,7 @@ def reason(data: bytes, cluster: A1Cluster, terms: Mapping[str, Any] | None = No
     raise AssertionError("the certificate was accepted")
 
 
-def accept(data: bytes, cluster: A1Cluster, terms: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+def accept(data: bytes, cluster: Cluster, terms: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     """The outcome of a certificate that verifies."""
     return verify(data, cluster.roster, terms, allow_insecure_key=True).outcome
 
@@ -38,7 +40,7 @@ def setup_of(certificate: Certificate) -> Setup:
     return Setup.make(certificate.terms, certificate.roster, certificate.key, certificate.enrolled)
 
 
-def sign_bids(certificate: Certificate, cluster: A1Cluster) -> Certificate:
+def sign_bids(certificate: Certificate, cluster: Cluster) -> Certificate:
     """Every participant signs its bid object as it stands now."""
     auction = setup_of(certificate).auction_id
     bids = {}
@@ -48,7 +50,7 @@ def sign_bids(certificate: Certificate, cluster: A1Cluster) -> Certificate:
     return replace(certificate, bids=bids)
 
 
-def sign_consents(certificate: Certificate, cluster: A1Cluster) -> Certificate:
+def sign_consents(certificate: Certificate, cluster: Cluster) -> Certificate:
     """Every participant consents to the terms, pattern and host that stand there now."""
     consents = [
         Enrolled.sign(cluster.bidder(e.name), e.name, e.pattern, e.host, certificate.terms)
@@ -84,8 +86,14 @@ def ciphertexts_of(certificate: Certificate) -> list[Any]:
         masks = read(bid.public, skip, len(setup.masked_by(name)))
         bids[name] = BidObject(0, (), 0, masks, None, (), ())  # type: ignore[arg-type]
     count = len(setup.output_values)
-    masks = [PostedMasks(read(certificate.nodes[n].masks, 0, count), 0) for n in setup.roster.names]
-    return release.output_ciphertexts(setup, certificate.opened, masks, bids)
+    masked = [PostedMasks(read(certificate.nodes[n].masks, 0, count), 0) for n in setup.roster.names]
+    return release.output_ciphertexts(setup, certificate.opened, masked, bids)
+
+
+def posted(setup: Setup, certificate: Certificate, node: str) -> PostedMasks:
+    """A node's mask ciphertexts."""
+    reader, key = Reader(certificate.nodes[node].masks, "masks"), setup.key.encryption
+    return PostedMasks(tuple(mpz(reader.unsigned(key.ciphertext_bytes)) for _ in setup.output_values), 0)
 
 
 def ticket_of(certificate: Certificate) -> bytes:
@@ -94,7 +102,7 @@ def ticket_of(certificate: Certificate) -> bytes:
     return release.ticket(setup_of(certificate), session, freeze, certificate.root, ciphertexts_of(certificate))
 
 
-def sign_ticket(certificate: Certificate, cluster: A1Cluster) -> Certificate:
+def sign_ticket(certificate: Certificate, cluster: Cluster) -> Certificate:
     """All nodes sign freeze digest and ticket, with both keys."""
     freeze, _ = facts(certificate)
     ticket = ticket_of(certificate)
@@ -110,7 +118,7 @@ def sign_ticket(certificate: Certificate, cluster: A1Cluster) -> Certificate:
     return replace(certificate, nodes=nodes, aggregate=multi)
 
 
-def decrypt_again(certificate: Certificate, cluster: A1Cluster) -> Certificate:
+def decrypt_again(certificate: Certificate, cluster: Cluster) -> Certificate:
     """t+1 nodes decrypt what the ticket says now, with valid proofs."""
     ciphertexts, ticket = ciphertexts_of(certificate), ticket_of(certificate)
     setup, partials = setup_of(certificate), {}
@@ -121,7 +129,7 @@ def decrypt_again(certificate: Certificate, cluster: A1Cluster) -> Certificate:
     return replace(certificate, partials=partials)
 
 
-def sign_all(certificate: Certificate, cluster: A1Cluster, decrypt: bool = True) -> bytes:
+def sign_all(certificate: Certificate, cluster: Cluster, decrypt: bool = True) -> bytes:
     """Everything that keys can do."""
     signed = sign_ticket(sign_bids(certificate, cluster), cluster)
     return (decrypt_again(signed, cluster) if decrypt else signed).encode()

@@ -11,11 +11,11 @@ import numpy as np
 from gmpy2 import mpz
 
 from tacita.crypto.integers import inverse
+from tacita.deploy.attack.engines import Make, RecordingEngine
 from tacita.protocols.mpc.demand import BLINDED_PRODUCT, Opening
 from tacita.protocols.mpc.engine import IntArray
 from tacita.protocols.mpc.shared import COEFFICIENT_BITS
 from tacita.protocols.mpc.sharing import pseudorandom
-from tests.economics.engines import Make, RecordingEngine
 
 Errors = Callable[["RecordingEngine", int, int], Mapping[int, int]]
 """(engine, number of the resharing from 1, its length) → {position: error}."""

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
+from tacita.deploy.attack.patching import Patches
 from tacita.protocols.stages import commit, masks
 
 Shares = list[int]
@@ -14,9 +13,7 @@ Wrong = Callable[[int, Shares, int], Shares]
 
 
 @contextmanager
-def dealing(
-    monkeypatch: pytest.MonkeyPatch, stage: Any, make: str, name: str, position: int, wrong: Wrong
-) -> Iterator[None]:
+def dealing(stage: Any, make: str, name: str, position: int, wrong: Wrong) -> Iterator[None]:
     """Let `name` (argument number `position` of `stage.make`) deal wrong shares of its values."""
     original_make, original_share, active, number = getattr(stage, make), stage.share, [False], [0]
 
@@ -32,20 +29,20 @@ def dealing(
         number[0] += 1
         return wrong(number[0] - 1, right, prime) if active[0] else right
 
-    with monkeypatch.context() as patch:
+    with Patches() as patch:
         patch.setattr(stage, make, making)
         patch.setattr(stage, "share", sharing)
         yield
 
 
-def bidder(monkeypatch: pytest.MonkeyPatch, wrong: Wrong) -> Any:
+def bidder(wrong: Wrong) -> Any:
     """Bidder cat deals wrong shares of its fields."""
-    return dealing(monkeypatch, commit, "make_object", "cat", 1, wrong)
+    return dealing(commit, "make_object", "cat", 1, wrong)
 
 
-def node(monkeypatch: pytest.MonkeyPatch, wrong: Wrong) -> Any:
+def node(wrong: Wrong) -> Any:
     """Node 3 deals wrong shares of its masks."""
-    return dealing(monkeypatch, masks, "make_masks", "node3", 2, wrong)
+    return dealing(masks, "make_masks", "node3", 2, wrong)
 
 
 def shifted(which: int, by: int) -> Wrong:
