@@ -63,21 +63,21 @@ def _last() -> str:
 
 CORRECTIONS = (
     Correction(
-        id="prediction.pseudo-inverse",
+        id="prediction.pseudo_inverse",
         where="section 5, (5.8) and Algorithm 1",
         printed="W_l ← z_l·a_{l+1}⁺",
         corrected="W_l ← z_l·a_{l−1}⁺, as Gram sums (Σ z_l a_{l−1}ᵀ)(Σ a_{l−1} a_{l−1}ᵀ + εI)⁻¹",
         evidence=_pseudo_inverse,
     ),
     Correction(
-        id="prediction.hidden-step",
+        id="prediction.hidden_step",
         where="section 5, z-update of Algorithm 1",
         printed="argmin_z γ‖a_l − h(z)‖² + β‖z_l − W_l a_{l−1}‖²",
         corrected="argmin_z γ‖a_l − h(z)‖² + β‖z − W_l a_{l−1}‖²",
         evidence=_hidden,
     ),
     Correction(
-        id="prediction.last-step",
+        id="prediction.last_step",
         where="section 5, Algorithm 1, last update",
         printed="z_l ← argmin_z l(z, y) + ⟨z_L, λ⟩ + β‖z − W_L a_{l−1}‖²",
         corrected="z_L ← argmin_z l(z, y) + ⟨z, λ⟩ + β‖z − W_L a_{L−1}‖²",

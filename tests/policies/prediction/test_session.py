@@ -137,7 +137,8 @@ def at_commit(a: Case, values: list[int], monkeypatch: pytest.MonkeyPatch) -> No
     setup = setup_of(a)
     with monkeypatch.context() as patch:
         forced(patch)
-        bid, _ = commit.make_object(setup, "alice", values, SeededEntropy("liar"))
+        recipients = [node.sealing for node in setup.roster.nodes]
+        bid, _ = commit.make_object(setup, "alice", values, recipients, SeededEntropy("liar"))
         public = bid.public_bytes(setup, "alice")
     commit.verify_public(setup, "alice", public)
 
