@@ -95,6 +95,16 @@ def test_another_scenario_s_step_is_refused() -> None:
     assert violated(made.fields, mine[:first] + other[first:])
 
 
+def test_another_matrix_with_a_fitting_border_and_offset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is computed from Q as it should be, but Q is not the inverse: only Q·Q⁻¹ = I can tell."""
+    made, inputs = instance(ref.P6C)
+    inverse = fields._inverse
+    monkeypatch.setattr(fields, "_inverse", lambda matrix: inverse(matrix) * 1000001 // 1000000)
+    forged = made.fields.values(inputs["a"])
+    assert all(f.lo <= v <= f.hi for f, v in zip(made.fields.fields, forged, strict=True))
+    assert violated(made.fields, forged)
+
+
 def test_a_matrix_that_would_leave_the_ball_is_refused() -> None:
     plan, values, _ = committed()
     places = [i for i, f in enumerate(plan.fields) if f.label == "matrix"]
