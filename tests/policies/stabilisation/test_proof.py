@@ -1,5 +1,8 @@
 """What a party's proof shows: honest scenarios pass, every committed integer is tied to the others."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -93,6 +96,43 @@ def test_another_scenario_s_step_is_refused() -> None:
     first = next(i for i, f in enumerate(made.fields.fields) if f.label == "matrix")
     assert not violated(made.fields, mine)
     assert violated(made.fields, mine[:first] + other[first:])
+
+
+def test_another_matrix_with_a_fitting_border_and_offset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is computed from Q as it should be, but Q is not the inverse: only Q·Q⁻¹ = I can tell."""
+    made, inputs = instance(ref.P6C)
+    inverse = fields._inverse
+    monkeypatch.setattr(fields, "_inverse", lambda matrix: inverse(matrix) * 1000001 // 1000000)
+    forged = made.fields.values(inputs["a"])
+    assert all(f.lo <= v <= f.hi for f, v in zip(made.fields.fields, forged, strict=True))
+    assert violated(made.fields, forged)
+
+
+def test_an_offset_that_only_fits_its_own_last_entry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, inputs = instance(ref.P6C)
+    honest = FieldPlan._step
+
+    def forged(plan: FieldPlan, response: list[list[int]], free: list[int]) -> tuple[list[int], list[int]]:
+        matrix, offset = honest(plan, response, free)
+        c = [plan.units.sigma * sum(response[0][: 5 - k]) for k in range(5)]
+        moved = [offset[0] + (1 << 12), *offset[1:5]]
+        last = sum(x * y for x, y in zip(c, moved, strict=True)) + (plan.units.sigma * sum(free) << fields.FRACTION)
+        return matrix, [*moved, fields._nearest(last, fields.FRACTION + fields.SIGMA_BITS)]
+
+    monkeypatch.setattr(FieldPlan, "_step", forged)
+    assert violated(made.fields, made.fields.values(inputs["a"]))
+
+
+@pytest.mark.parametrize("outside", ["persistence", "effects", "shocks"])
+def test_a_scenario_outside_the_bounds_is_refused_though_all_else_fits(
+    outside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, inputs = instance(ref.P6C)
+    (honest,) = inputs["a"].scenarios.values()
+    changes = {"persistence": Fraction("1.06"), "effects": (Fraction("-0.39"),), "shocks": (Fraction("0.31"),) * 5}
+    monkeypatch.setattr(fields, "_clamp", lambda value, limits: value)
+    assert not violated(made.fields, made.fields.scenario_values(honest))
+    assert violated(made.fields, made.fields.scenario_values(replace(honest, **{outside: changes[outside]})))
 
 
 def test_a_matrix_that_would_leave_the_ball_is_refused() -> None:

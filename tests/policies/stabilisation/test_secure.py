@@ -56,8 +56,14 @@ def on_engines(files: ref.Files, security: str) -> tuple[dict[str, Any], Any]:
 def test_reference_on_the_secure_engine(files: ref.Files) -> None:
     outcome, run = on_engines(files, "passive")
     check(files, outcome)
-    documented = set(re.findall(r"^\| ([a-z ]+) \| hides", PAGE.read_text(), re.M))
-    assert {entry.kind for entry, _ in run.engines[0].values} == documented
+    assert {entry.kind for entry, _ in run.engines[0].values} == {entry.kind for entry in run.demand.openings}
+
+
+def test_the_page_lists_every_kind_of_opening() -> None:
+    documented = set(re.findall(r"^\| ([a-z ]+) \| hides", PAGE.read_text(), re.MULTILINE))
+    made, _ = instance(ref.P6C)
+    demands = [made.demand(m, (m - 1) // 2, security) for m in range(3, 8) for security in ("passive", "abort")]
+    assert {entry.kind for demand in demands for entry in demand.openings} == documented
 
 
 def test_a_whole_session_with_proofs_and_certificate() -> None:

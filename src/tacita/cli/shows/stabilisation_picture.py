@@ -66,7 +66,7 @@ def _fan(axis: Any, terms: StabilisationTerms, scenarios: list[Scenario], outcom
     time = np.arange(terms.horizon + 1)
     for states, color, label in (
         (problem.states(np.zeros_like(best)), FREE, "no control"),
-        (problem.states(best), PLAN, "with the plan, then its own best"),
+        (problem.states(best), PLAN, "with the plan" + (", then its own best" if terms.shared < terms.horizon else "")),
     ):
         rows = 100 * np.hstack([start, states])
         axis.plot(time, rows[1:].T, color=color, lw=1.1, alpha=0.75)
@@ -78,7 +78,7 @@ def _fan(axis: Any, terms: StabilisationTerms, scenarios: list[Scenario], outcom
     axis.set_xlabel("period")
     axis.set_ylabel("price from its target, %")
     axis.set_title(f"{len(scenarios)} scenarios of {terms.horizon} periods", fontsize=10)
-    axis.legend(frameon=False, fontsize=9)
+    axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.09), ncol=2)
 
 
 def _coins(axis: Any, periods: list[Period]) -> None:
