@@ -12,7 +12,7 @@ demo: $(VENV)/demo.done
 	$(BIN)/tacita demo --out $(OUT)
 
 test: $(VENV)/dev.done
-	$(PYTEST) tests
+	$(PYTEST) tests -n 2 --dist loadfile
 
 # 12 bidders, 8 slots and more instances through real engines; long.
 test-slow: $(VENV)/dev.done
