@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tacita.protocols.faults import TacitaError
@@ -87,8 +88,22 @@ class _Link:
         self._write(frame(ENGINE, bytes([self._peer]) + data))
 
 
-Spent = tuple[float, int, float, int]
-"""CPU seconds and bytes so far, and how much of both was independent of inputs."""
+@dataclass(frozen=True)
+class Spent:
+    """CPU seconds and bytes of an engine so far, and how much of both made random bits, which no input enters."""
+
+    seconds: float
+    sent: int
+    prepared_seconds: float
+    prepared_bytes: int
+    bits_made: int
+    bits_used: int
+
+    @staticmethod
+    def by(engine: SharedEngine) -> "Spent":
+        """Of this process, until now."""
+        prepared = engine.prepared_seconds, engine.prepared_bytes, engine.bits_made, engine.bits_used
+        return Spent(time.process_time(), engine.shares.bytes_sent, *prepared)
 
 
 def prepare(job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = SharedEngine) -> tuple[SharedEngine, Program]:
@@ -101,17 +116,18 @@ def prepare(job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = Shared
 
 def cost(spent: Sequence[Spent]) -> dict[str, float]:
     """CPU milliseconds and bytes per step of the program, the first one left out: what depends on inputs ("online"),
-    and what is made for it without them ("offline")."""
+    and the making of the random bits that the step uses ("offline")."""
     if len(spent) < 2:
         return {}
-    seconds, sent, prepared_seconds, prepared = (
-        (b - a) / (len(spent) - 1) for a, b in zip(spent[0], spent[-1], strict=True)
-    )
+    first, last, steps = spent[0], spent[-1], len(spent) - 1
+    bits = (last.bits_used - first.bits_used) / steps / max(last.bits_made, 1)
+    prepared_seconds = last.prepared_seconds - first.prepared_seconds
+    prepared_bytes = last.prepared_bytes - first.prepared_bytes
     return {
-        "online_milliseconds": round(1e3 * (seconds - prepared_seconds), 3),
-        "offline_milliseconds": round(1e3 * prepared_seconds, 3),
-        "online_bytes": round(sent - prepared),
-        "offline_bytes": round(prepared),
+        "online_milliseconds": round(1e3 * (last.seconds - first.seconds - prepared_seconds) / steps, 3),
+        "offline_milliseconds": round(1e3 * last.prepared_seconds * bits, 3),
+        "online_bytes": round((last.sent - first.sent - prepared_bytes) / steps),
+        "offline_bytes": round(last.prepared_bytes * bits),
     }
 
 
@@ -132,8 +148,7 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
 
         def report(step: int, steps: int) -> None:
             write(frame(PROGRESS, json.dumps([step, steps]).encode()))
-            prepared = engine.prepared_seconds, engine.prepared_bytes
-            spent.append((time.process_time(), runtime.bytes_sent, *prepared))
+            spent.append(Spent.by(engine))
 
         await program(engine, report)
         # The last write to the peers is still queued in the event loop: it must leave before the result, after which

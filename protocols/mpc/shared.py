@@ -60,7 +60,7 @@ class SharedEngine(Engine):
         """k less log2 C(m, t): so many replicated terms add up to a mask of at most k + 1 bits above its operand."""
         self.clock: Callable[[], float] = lambda: 0.0
         """Whoever measures sets one: then `prepared_seconds` counts what is done independently of inputs."""
-        self.prepared_seconds, self.prepared_bytes = 0.0, 0
+        self.prepared_seconds, self.prepared_bytes, self.bits_made, self.bits_used = 0.0, 0, 0, 0
         self.opened: dict[str, list[int]] = {}
         self.ledger: list[Opening] = []
         self._inputs, self._masks = inputs, masks
@@ -242,6 +242,8 @@ class SharedEngine(Engine):
         made = [await self._make_bits(block) for block in self._pool.take(count)]
         self.prepared_seconds += self.clock() - begun
         self.prepared_bytes += self.shares.bytes_sent - sent
+        self.bits_made += sum(block.shape[1] for block in made)
+        self.bits_used += count
         pool = np.concatenate([self._bits, *made], axis=1)
         self._bits = pool[:, count:].copy()  # a view would keep the bits that are used up
         return pool[:, :count]
