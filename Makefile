@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow ceremonies adversary-keygen lint types imports proto proto-check vectors bench lock clean
+.PHONY: demo test test-slow two-worlds fuzz fuzz-long ceremonies adversary-keygen lint types imports proto proto-check vectors bench lock clean
 
 demo: $(VENV)/demo.done
 	$(BIN)/tacita demo --out $(OUT)
@@ -26,6 +26,18 @@ ceremonies: $(VENV)/dev.done
 adversary-keygen: $(VENV)/dev.done
 	$(PYTEST) tests/keygen -m "slow and not cluster" --timeout 600 \
 	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# What a corrupt node sees does not depend on a losing bid: 64 seeds, honest and with every deviation; long.
+two-worlds: $(VENV)/dev.done
+	$(PYTEST) tests/adversary/test_two_worlds.py -m slow --timeout 600 \
+	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# Every decoder of a stranger's bytes, guided by coverage: 10^5 inputs each, or 10^7.
+fuzz: $(VENV)/fuzz.done
+	PYTHONPATH=src:. $(VENV)/fuzz/bin/python -m tests.fuzz.guided 100000
+
+fuzz-long: $(VENV)/fuzz.done
+	PYTHONPATH=src:. $(VENV)/fuzz/bin/python -m tests.fuzz.guided 10000000
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -63,6 +75,8 @@ lock:
 	  --no-header --no-annotate -o requirements/dev.txt
 	uv pip compile -q requirements/bench.in --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate -o requirements/bench.txt
+	uv pip compile -q pyproject.toml requirements/fuzz.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -o requirements/fuzz.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -82,6 +96,11 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/demo.done
 $(VENV)/bench.done: requirements/bench.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/bench
 	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	touch $@
+
+$(VENV)/fuzz.done: requirements/fuzz.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/fuzz
+	$(VENV)/fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	touch $@
 
 clean:

@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
 # These set up an environment or run this test suite itself: the first two are run by .ci/run, the last by hand.
-ELSEWHERE = ("make demo", "make test", "make bench", "make test-slow", "make ceremonies", "make adversary-keygen")
+ELSEWHERE = (
+    "make demo", "make test", "make bench", "make test-slow", "make two-worlds", "make fuzz",
+    "make fuzz-long", "make ceremonies", "make adversary-keygen",
+)  # fmt: skip
 
 
 def blocks(page: Path) -> list[str]:
