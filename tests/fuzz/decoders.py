@@ -163,12 +163,14 @@ SESSIONS = [
     Decoder(
         "session/bind all partials", partial(_payloads, "bind all partials"),
         lambda d: verify_partials(
-            session().reading.setup, bind.context(session().reading.session, "node3", "all"), session().reading.ciphertexts("all"), d
+            session().reading.setup, bind.context(session().reading.session, "node3", "all"),
+            session().reading.ciphertexts("all"), d,
         ), arithmetic=True,
     ),
     Decoder(
         "session/ticket", partial(_payloads, "ticket"),
-        lambda d: releasing.check_ticket(session().reading.setup, session().reading.ticket, "node3", d), arithmetic=True,
+        lambda d: releasing.check_ticket(session().reading.setup, session().reading.ticket, "node3", d),
+        arithmetic=True,
     ),
     Decoder(
         "session/signed", partial(_payloads, "signed"),
@@ -407,7 +409,10 @@ WIRE = [
     Decoder("wire/evidence in an abort", _evidence_seeds, _aborted, JSON_BOMBS),
     Decoder("wire/evidence", _evidence_seeds, lambda d: files.decode(d, session().reading.roster), [bytes(1 << 20)]),
     Decoder("wire/two messages that convict", _contradiction_seeds, _contradiction),
-    Decoder("wire/frame", _frame_seeds, _frames, [b"\x0a\x00" * (1 << 19), b"\x12\x00\x0a\x00" * (1 << 18), b"\x0b" * 500]),
+    Decoder(
+        "wire/frame", _frame_seeds, _frames,
+        [b"\x0a\x00" * (1 << 19), b"\x12\x00\x0a\x00" * (1 << 18), b"\x0b" * 500],
+    ),
     Decoder(
         "engine/stream", _engine_seeds, _engine_bytes,
         [HEAD.pack(-1, 0), HEAD.pack(1 << 62, (1 << 32) - 1), b"".join(HEAD.pack(s, 0) for s in range(1, 5000))],
@@ -550,7 +555,11 @@ CEREMONIES = [
     Decoder("ceremony/K1, private", partial(_told, "K1"), lambda d: ceremony().final.private("K1", 1, 3, d)),
     Decoder(
         "ceremony/long shares", partial(_told, "K1"),
-        lambda d: read_shares(ceremony().final.sharing.width, [PARTIES.share_bound(PARTIES.phi_bound(1)), PARTIES.share_bound(PARTIES.beta_bound)], d),
+        lambda d: read_shares(
+            ceremony().final.sharing.width,
+            [PARTIES.share_bound(b) for b in (PARTIES.phi_bound(1), PARTIES.beta_bound)],
+            d,
+        ),
     ),
     final_step("K0 open", "small_openings", lambda v: v.small_openings),
     final_step("K2 open", "theta_parts", lambda v: v.theta_parts),
@@ -673,9 +682,13 @@ FILES = [
             *JSON_BOMBS,
         ],
     ),
-    Decoder("file/terms in TOML", lambda: [TOML.encode()], _toml, [b"a = " + NESTED, b"slots = " + b"9" * 5000, b"[" + b"a." * 9000 + b"a]\nb=1"]),
     Decoder(
-        "file/bids", lambda: [(LINES + "\n\f" + BUDGETS).encode(), LINES.encode()], partial(_session_of, QUADRATIC_TERMS),
+        "file/terms in TOML", lambda: [TOML.encode()], _toml,
+        [b"a = " + NESTED, b"slots = " + b"9" * 5000, b"[" + b"a." * 9000 + b"a]\nb=1"],
+    ),
+    Decoder(
+        "file/bids", lambda: [(LINES + "\n\f" + BUDGETS).encode(), LINES.encode()],
+        partial(_session_of, QUADRATIC_TERMS),
         [LONG_SLOT, OTHER_SLOT, b'"' * 60_000, b"bidder,slot,value,slope,min,max\n" + b"a" * 60_000],
     ),
     Decoder("file/bids in steps", lambda: [STEP_LINES.encode()], partial(_session_of, STEPS)),

@@ -1,4 +1,4 @@
-"""Broken inputs from honest ones: byte by byte, by length fields, by tokens of text, and by the tree of a JSON object."""
+"""Broken inputs from honest ones: byte by byte, by length fields, by tokens of text, by the tree of a JSON object."""
 
 import json
 import re
