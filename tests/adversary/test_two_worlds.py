@@ -87,7 +87,7 @@ def rounded(tree: Any) -> Any:
         return {key: rounded(value) for key, value in tree.items()}
     if isinstance(tree, list):
         return [rounded(value) for value in tree]
-    return round(tree, 6) if isinstance(tree, float) else tree
+    return round(tree, 4) if isinstance(tree, float) else tree
 
 
 def both(seed: int, kind: str, patch: pytest.MonkeyPatch) -> tuple[Seen, Seen]:

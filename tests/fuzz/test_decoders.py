@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from random import Random  # noqa: TID251 - mutations are no secrets
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from tacita.protocols.faults import CallerMistake
@@ -34,7 +34,7 @@ def fuzz(decoder: Decoder, inputs: int) -> None:
 
     @settings(
         max_examples=max(1, inputs // AT_ONCE), derandomize=True, deadline=None, database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate], report_multiple_bugs=False,
     )  # fmt: skip
     @given(st.integers(0, 2**64 - 1))
     def run(number: int) -> None:
@@ -89,18 +89,18 @@ def planted(data: bytes) -> object:
 
 
 def slow(data: bytes) -> object:
-    return sum(i * i for i in range(3_000 * len(data)))
+    return sum(i * i for i in range(1_000_000))
 
 
 def greedy(data: bytes) -> object:
-    return [bytes(1 << 10) for _ in range(len(data))]
+    return [bytes(1 << 20) for _ in range(9 + data.count(b","))]
 
 
 @pytest.mark.parametrize(("bug", "word"), [(planted, "Error"), (slow, " ms for"), (greedy, "bytes of memory")])
 def test_a_planted_bug_turns_the_fuzzing_red(bug: object, word: str) -> None:
     honest = DECODERS["file/terms"]
     seeds = [s for s in honest.seeds() if b'"session":{' in s]
-    with pytest.raises((Violation, ExceptionGroup), match=word):
+    with pytest.raises(Violation, match=word):
         fuzz(Decoder("planted", lambda: seeds[:1] or [b"{}"], bug), 200)  # type: ignore[arg-type]
 
 
