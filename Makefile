@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow ceremonies adversary-keygen lint types imports proto proto-check vectors bench bench-keygen \
-  lock clean
+.PHONY: demo test test-slow two-worlds fuzz fuzz-long ceremonies adversary-keygen lint types imports proto proto-check \
+  vectors bench bench-keygen lock clean
 
 demo: $(VENV)/demo.done
 	$(BIN)/tacita demo --out $(OUT)
@@ -27,6 +27,18 @@ ceremonies: $(VENV)/dev.done
 adversary-keygen: $(VENV)/dev.done
 	$(PYTEST) tests/keygen -m "slow and not cluster" --timeout 600 \
 	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# What a corrupt node sees does not depend on a losing bid: 64 seeds, honest and with every deviation; long.
+two-worlds: $(VENV)/dev.done
+	$(PYTEST) tests/adversary/test_two_worlds.py -m slow --timeout 600 \
+	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# Every decoder of a stranger's bytes, guided by coverage: 10^5 inputs each, or 10^7.
+fuzz: $(VENV)/fuzz.done
+	PYTHONPATH=src:. $(VENV)/fuzz/bin/python -m tests.fuzz.guided 100000
+
+fuzz-long: $(VENV)/fuzz.done
+	PYTHONPATH=src:. $(VENV)/fuzz/bin/python -m tests.fuzz.guided 10000000
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -70,6 +82,8 @@ lock:
 	for peers in bench bench-keygen; do \
 	  uv pip compile -q requirements/$$peers.in --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-annotate -o requirements/$$peers.txt || exit 1; done
+	uv pip compile -q pyproject.toml requirements/fuzz.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -o requirements/fuzz.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -89,6 +103,11 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/demo.done
 $(VENV)/bench.done $(VENV)/bench-keygen.done: $(VENV)/%.done: requirements/%.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/$*
 	$(VENV)/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
+	touch $@
+
+$(VENV)/fuzz.done: requirements/fuzz.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/fuzz
+	$(VENV)/fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	touch $@
 
 clean:

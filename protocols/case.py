@@ -7,7 +7,7 @@ echoes is what every honest node in it has really seen, however many of the othe
 
 from dataclasses import dataclass, field
 
-from tacita.crypto.encoding import read_json
+from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
 from tacita.crypto.threshold import check_key
@@ -76,7 +76,7 @@ def read_case(evidence: Evidence, roster: Roster) -> Case:
 
 
 def _context(data: bytes, roster: Roster) -> Reading:
-    tree = read_json(data)
+    tree = read_json(data, FILE_VALUES)
     if not isinstance(tree, dict) or set(tree) != {"terms", "key", "greetings", "opened"}:
         raise InvalidEncoding("the context is not that of a session")
     terms, key = complete_terms(tree["terms"]), read_key(tree["key"])

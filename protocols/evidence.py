@@ -7,7 +7,7 @@ by hash, and the digest of the roster whose nodes signed; who is guilty of what 
 from collections.abc import Mapping
 from typing import Any
 
-from tacita.crypto.encoding import Reader, Writer, read_json
+from tacita.crypto.encoding import FILE_VALUES, Reader, Writer, read_json
 from tacita.crypto.errors import InvalidEncoding
 from tacita.protocols.faults import Evidence
 from tacita.protocols.roster import Roster
@@ -49,7 +49,7 @@ def to_file(evidence: Evidence, roster: Roster) -> bytes:
         "format": FORMAT,
         "check": evidence.check,
         "roster": roster.digest.hex(),
-        "context": read_json(evidence.context) if evidence.context else None,
+        "context": read_json(evidence.context, FILE_VALUES) if evidence.context else None,
         "signed": [data.hex() for data in evidence.signed],
     }
     return canonical_json(tree) + b"\n"
@@ -60,7 +60,7 @@ def from_file(data: bytes, roster: Roster) -> Evidence:
     if len(data) > MAX_BYTES:
         raise InvalidEncoding(f"the evidence has {len(data)} bytes, more than any session produces")
     try:
-        tree = read_json(data)
+        tree = read_json(data, FILE_VALUES)
         evidence = _read(tree, roster)
         if to_file(evidence, roster) != data:
             raise ValueError

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tacita.crypto.encoding import read_json
+from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.protocols import evidence as files
 from tacita.protocols import releasing
@@ -197,7 +197,7 @@ def _accusation(evidence: Evidence, roster: Roster) -> None:
 
 
 def _two_sets(evidence: Evidence, roster: Roster) -> None:
-    tree = read_json(evidence.context)
+    tree = read_json(evidence.context, FILE_VALUES)
     if not isinstance(tree, dict) or set(tree) != {"node", "first", "second"} or tree["node"] not in roster.names:
         raise InvalidEncoding("this is not evidence of two sets of bids")
     sets = Frozen.read(tree["first"]), Frozen.read(tree["second"])

@@ -67,7 +67,10 @@ def check_signed(node: str, identity: bytes, domain: str, message: bytes, signat
 def field_elements(node: str, data: bytes, prime: int, count: int) -> list[int]:
     """Exactly `count` integers below the prime, at its width."""
     width = (prime.bit_length() + 7) // 8
+    error = InvalidEncodingFault(node, "a message does not hold the field elements that its round expects")
+    if len(data) != count * width:  # before any list is made: a message may have 48 MiB
+        raise error
     values = [int.from_bytes(data[i : i + width], "big") for i in range(0, len(data), width)]
-    if len(data) != count * width or any(value >= prime for value in values):
-        raise InvalidEncodingFault(node, "a message does not hold the field elements that its round expects")
+    if any(value >= prime for value in values):
+        raise error
     return values

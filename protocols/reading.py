@@ -209,10 +209,10 @@ class Reading:
         """{node: {participant: the key that this participant's envelope for the node is sealed to}}."""
         names, result = [e.name for e in self.setup.enrolled], {}
         for node, data in self.said["envelope keys"].items():
-            keys = [data[i : i + 32] for i in range(0, len(data), 32)]
             try:
                 if len(data) != 32 * len(names):
                     raise InvalidEncoding("there is not one key per participant")
+                keys = [data[i : i + 32] for i in range(0, len(data), 32)]
                 for key in keys:
                     check_recipient(key)
             except InvalidEncoding as error:

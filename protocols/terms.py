@@ -6,6 +6,7 @@ a default. Completed terms hold every key explicitly; their canonical JSON is wh
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 NUMBER = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40}|\.[0-9]{1,30})?")
 """Exact numbers spelled as text: a fraction, or a decimal."""
+
+MAX_DOTS = 4096
+"""In a terms file: six decimal numbers for each of 256 slots fit. Every dot in a key makes a table of one kilobyte."""
+
+LARGEST_SHOWN = 10**300
+"""A float holds no whole number of hundreds of digits."""
 
 PLANS = ("shared",)
 
@@ -100,9 +107,9 @@ class Table:
         """Refuse unknown keys."""
         for key in self._values:
             if key not in self._asked:
-                close = get_close_matches(key, sorted(self._asked), 1)
+                close = get_close_matches(key[:80], sorted(self._asked), 1)
                 hint = f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(sorted(self._asked))}"
-                raise CallerMistake(f"[{self.name}] has an unknown key {key!r}{hint}")
+                raise CallerMistake(f"[{self.name}] has an unknown key {key[:80]!r}{hint}")
 
 
 def exact(value: Any, what: str, lo: float, hi: float) -> Fraction:
@@ -117,7 +124,8 @@ def exact(value: Any, what: str, lo: float, hi: float) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise CallerMistake(f"{what} is not a finite number; correct the terms") from None
     if not lo <= number <= hi:
-        raise CallerMistake(f"{what} = {float(number):g} lies outside [{lo:g}, {hi:g}]; correct the terms")
+        shown = f"{float(number):g}" if abs(number) < LARGEST_SHOWN else "what is given"
+        raise CallerMistake(f"{what} = {shown} lies outside [{lo:g}, {hi:g}]; correct the terms")
     return number
 
 
@@ -187,6 +195,17 @@ class Terms:
         return digest("terms", ("terms", self.canonical()))
 
 
+def read_toml(text: str, name: str) -> dict[str, Any]:
+    """The tree of a terms file; `name` is how messages call it. Raises CallerMistake."""
+    try:
+        if text.count(".") > MAX_DOTS:
+            raise ValueError(f"it has more than {MAX_DOTS} dots")
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
+        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)[:200]
+        raise CallerMistake(f"the terms file {name} is not valid TOML ({reason}); correct it") from None
+
+
 def canonical_json(tree: Any) -> bytes:
     """One encoding per tree of strings, integers, floats, booleans, lists and string-keyed mappings."""
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
@@ -205,6 +224,6 @@ def read_terms(tree: Any, complete: Mapping[str, Callable[[Mapping[str, Any]], M
     unknown = set(tree) - {"policy", "session"} - set(sections)
     if unknown:
         raise CallerMistake(
-            f"the terms have an unknown section {sorted(unknown)[0]!r}; known: {', '.join(sorted(sections))}"
+            f"the terms have an unknown section {sorted(unknown)[0][:80]!r}; known: {', '.join(sorted(sections))}"
         )
     return Terms({"policy": str(policy), "session": session.canonical(), **sections})

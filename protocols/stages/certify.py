@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tacita.crypto.encoding import read_json
+from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.signature import BLS_SIGNATURE_BYTES, SIGNATURE_BYTES
 from tacita.crypto.threshold import ThresholdKey
 from tacita.crypto.transcript import Transcript, digest
@@ -82,7 +82,7 @@ class Certificate:
         if len(data) > MAX_BYTES:
             raise VerificationFailed(f"the certificate has {len(data)} bytes, more than any session produces")
         try:
-            tree = read_json(data)
+            tree = read_json(data, FILE_VALUES)
             certificate = _parse(tree)
             same = certificate.encode() == data
         except CallerMistake as error:

@@ -92,8 +92,10 @@ def verify_masks(setup: Setup, session: bytes, node: str, data: bytes) -> Posted
 def read_shares(setup: Setup, node: str, data: bytes) -> list[int]:
     """This node's shares of another node's masks and, at the end, its blind; raises BadKeyShare naming the dealer."""
     width, count = byte_width(setup.demand.prime.bit_length()), len(setup.output_values) + 1
+    if len(data) != width * count:  # before any list is made: a message may have 48 MiB
+        raise BadKeyShare(node, "its mask shares have a wrong length or leave the field")
     shares = [int.from_bytes(data[i : i + width], "big") for i in range(0, len(data), width)]
-    if len(data) != width * count or any(s >= setup.demand.prime for s in shares):
+    if any(s >= setup.demand.prime for s in shares):
         raise BadKeyShare(node, "its mask shares have a wrong length or leave the field")
     return shares
 

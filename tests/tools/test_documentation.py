@@ -19,6 +19,9 @@ ELSEWHERE = (
     "make bench",
     "make bench-keygen",
     "make test-slow",
+    "make two-worlds",
+    "make fuzz",
+    "make fuzz-long",
     "make ceremonies",
     "make adversary-keygen",
 )

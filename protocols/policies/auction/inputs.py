@@ -141,7 +141,7 @@ def _read_budgets(rows: Iterable[Sequence[str]], bidders: dict[str, BidderInputs
 
 
 def _slot(cell: str, slots: int, line: int) -> int:
-    if not cell.isascii() or not cell.isdigit() or not 1 <= int(cell[:9]) <= slots:
+    if not cell.isascii() or not cell.isdigit() or len(cell) > 9 or not 1 <= int(cell) <= slots:
         raise CallerMistake(f"inputs line {line}: slot must be a whole number from 1 to {slots}")
     return int(cell) - 1
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from tacita.cli.node_key import app as node_key
 from tacita.cli.options import Format
 from tacita.crypto.entropy import SystemEntropy
 from tacita.protocols.faults import CallerMistake, MachineFault
+from tacita.protocols.terms import read_toml
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run one party of a cluster on this machine.")
 
@@ -209,10 +209,7 @@ def read_terms(path: Path) -> dict[str, object]:
     """A terms file as a tree; raises CallerMistake."""
     from tacita.node import files
 
-    try:
-        return tomllib.loads(files.read_text(path, "terms"))
-    except tomllib.TOMLDecodeError as error:
-        raise CallerMistake(f"the terms file {path} is not valid TOML ({error}); correct it") from None
+    return read_toml(files.read_text(path, "terms"), str(path))
 
 
 def input_texts(policy: str, inputs: Path, budget: Path | None) -> dict[str, str]:

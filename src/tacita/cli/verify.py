@@ -2,19 +2,19 @@
 
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tacita.cli.options import Format
-from tacita.crypto.encoding import read_json
+from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.protocols import verify as check
 from tacita.protocols.faults import CallerMistake, VerificationFailed
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.policies.chain import Link, check_chain
 from tacita.protocols.roster import Roster
+from tacita.protocols.terms import read_toml
 
 UNKNOWN_SIGNERS = 5
 MAX_BYTES = 256 << 20
@@ -39,9 +39,9 @@ def verify(
     tree = None
     if terms:
         try:
-            tree = tomllib.loads(read_file(terms, "terms").decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CallerMistake(f"the terms file {terms} is not valid TOML ({error}); correct it") from None
+            tree = read_toml(read_file(terms, "terms").decode(), str(terms))
+        except UnicodeDecodeError:
+            raise CallerMistake(f"the terms file {terms} is not UTF-8 text; give the right file") from None
 
     def note(sentence: str) -> None:
         if not as_json:
@@ -116,7 +116,7 @@ def read_file(path: Path, what: str) -> bytes:
 def read_json_file(path: Path, what: str) -> object:
     """The JSON in a file, or CallerMistake."""
     try:
-        tree: object = read_json(read_file(path, what))
+        tree: object = read_json(read_file(path, what), FILE_VALUES)
     except ValueError:
         raise CallerMistake(f"the {what} {path} is not valid JSON; give the right file") from None
     return tree
