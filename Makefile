@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow ceremonies adversary-keygen lint types imports proto proto-check vectors bench bench-keygen \
+.PHONY: demo test test-slow attacks attack-table ceremonies adversary-keygen lint types imports proto proto-check vectors bench bench-keygen \
   lock clean
 
 demo: $(VENV)/demo.done
@@ -27,6 +27,14 @@ ceremonies: $(VENV)/dev.done
 adversary-keygen: $(VENV)/dev.done
 	$(PYTEST) tests/keygen -m "slow and not cluster" --timeout 600 \
 	  --override-ini addopts="-q --strict-markers --import-mode=importlib"
+
+# Every attack of the catalogue with its control: about four minutes of CPU.
+attacks: $(VENV)/dev.done
+	$(BIN)/tacita attack run all
+
+# The same, written into the table of tests/adversary/README.md.
+attack-table: $(VENV)/dev.done
+	$(BIN)/tacita attack table --into tests/adversary/README.md
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

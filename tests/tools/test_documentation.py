@@ -19,6 +19,7 @@ ELSEWHERE = (
     "make bench",
     "make bench-keygen",
     "make test-slow",
+    "make attacks",
     "make ceremonies",
     "make adversary-keygen",
 )
