@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow two-worlds fuzz fuzz-long ceremonies adversary-keygen lint types imports proto proto-check \
-  vectors bench bench-keygen lock clean
+.PHONY: demo test test-slow attacks attack-table two-worlds fuzz fuzz-long ceremonies adversary-keygen lint types imports \
+  proto proto-check vectors bench bench-keygen lock clean
 
 demo: $(VENV)/demo.done
 	$(BIN)/tacita demo --out $(OUT)
@@ -39,6 +39,14 @@ fuzz: $(VENV)/fuzz.done
 
 fuzz-long: $(VENV)/fuzz.done
 	PYTHONPATH=src:. $(VENV)/fuzz/bin/python -m tests.fuzz.guided 10000000
+
+# Every attack of the catalogue with its control: about four minutes of CPU.
+attacks: $(VENV)/dev.done
+	$(BIN)/tacita attack run all
+
+# The same, written into the table of tests/adversary/README.md.
+attack-table: $(VENV)/dev.done
+	$(BIN)/tacita attack table --into tests/adversary/README.md
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -349,7 +349,12 @@ def lengths(play: Play) -> Shown:
 
 
 def invented_second(
-    p: PublicParameters, statement: Statement, values: Sequence[Any], randomness: Sequence[Any], entropy: Any
+    p: PublicParameters,
+    statement: Statement,
+    values: Sequence[Any],
+    randomness: Sequence[Any],
+    entropy: Any,
+    context: Context = CONTEXT,
 ) -> Proof:
     """Witness 4 is HIGH; its three squares are chosen after the challenge, from the free responses."""
     key, group, sizes = p.key, p.group, quadratic._Sizes(p, statement)
@@ -357,7 +362,7 @@ def invented_second(
     while True:
         rho, rho_mask = (random_bits(entropy, b) for b in (group.randomness_bits, sizes.randomness))
         c = group.canonical(group.h.power(rho) * multi_power(stock, bound, group.modulus))
-        transcript = quadratic._absorb(p, CONTEXT, statement)
+        transcript = quadratic._absorb(p, context, statement)
         coefficients = quadratic._Coefficients(transcript, statement, c)
         gamma, delta = coefficients.quadratics
         m, free = [random_bits(entropy, b) for b in sizes.values[:4]], random_bits(entropy, 200)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from tests.keygen.ring import Ring, toy
+
 from tacita.crypto.encoding import Reader
 from tacita.crypto.errors import CryptoError
 from tacita.protocols import case
@@ -20,7 +22,6 @@ from tacita.protocols.party import Result
 from tacita.protocols.reading import GATHERING, Reading, gathering, meeting
 from tests.adversary.honest import A1Cluster, a1
 from tests.cluster_in_memory import insecure_key
-from tests.keygen.ring import Ring, toy
 
 BITS = 512
 

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from gmpy2 import mpz
+from tests.keygen.ring import toy
 
 from tacita.crypto.encoding import Reader, read_json
 from tacita.crypto.entropy import SeededEntropy
@@ -55,7 +56,6 @@ from tacita.protocols.terms import canonical_json, read_toml
 from tacita.protocols.verify import verify
 from tests.adversary.honest import LINES, TERMS
 from tests.fuzz.corpus import ceremony, session
-from tests.keygen.ring import toy
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ ELSEWHERE = (
     "make two-worlds",
     "make fuzz",
     "make fuzz-long",
+    "make attacks",
     "make ceremonies",
     "make adversary-keygen",
 )

@@ -17,26 +17,21 @@ from tacita.deploy.attack.cheaters import (
     once,
     withholding,
 )
+from tacita.deploy.attack.engine import (
+    MANY,
+    PRODUCTS,
+    WRONG_TAG,
+    by_secret_bit,
+    compare,
+    parity_errors,
+    product,
+    two_products,
+)
 from tacita.deploy.attack.engines import WAITING, Make, RecordingEngine, Run, attempt
 from tacita.protocols.faults import SuspectFault
 from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON
-from tacita.protocols.mpc.engine import Engine
-from tacita.protocols.mpc.shared import SharedEngine
 
 TRIALS = 100
-WRONG_TAG = 987654321
-
-
-async def barrier(engine: Engine) -> None:
-    if isinstance(engine, SharedEngine):
-        await engine.verify()
-
-
-async def by_secret_bit(engine: Engine) -> None:
-    x = await engine.from_cipher("x", 1, 0, 0, 7)
-    y = await engine.from_cipher("y", 1, 0, 0, 1)
-    await barrier(engine)
-    await engine.to_cipher("xy", await engine.mul(x, y))
 
 
 def end_and_verifications(bit: int, n: int, nodes: Make | dict[int, Make]) -> tuple[str, int]:
@@ -64,19 +59,6 @@ def test_a_wrong_tag_is_caught_at_the_first_verification_whatever_the_bit(bit: i
 # ---- withheld until the coin is known -----------------------------------------------------------------------------
 
 
-async def two_products(engine: Engine) -> None:
-    """The pool of `verify` is there when the products are made."""
-    x = await engine.from_cipher("x", 2, 0, 0, 7)
-    await barrier(engine)
-    xx = await engine.mul(x, x)
-    await barrier(engine)
-    await engine.to_cipher("xx", xx)
-
-
-PRODUCTS = 5
-"""Number of the resharing that makes the products: after x, ρ·r, one random pair and the pool."""
-
-
 def withhold(n: int, honest: type[RecordingEngine]) -> tuple[Run, list[int]]:
     nodes: dict[int, Make] = {0: honest, 1: honest, 2: withholding(PRODUCTS, honest)}
     right = attempt(two_products, {"x": [2, 5]}, 3, f"withhold {n}").engines[0].opened["xx"]
@@ -102,13 +84,6 @@ def test_with_the_ready_round_who_withholds_a_share_never_learns_the_coin() -> N
 
 
 # ---- what a difference that is opened says ------------------------------------------------------------------------
-
-
-async def product(engine: Engine) -> None:
-    """Both tags and the product are verified together."""
-    x = await engine.from_cipher("x", 1, 0, 0, 1 << 40)
-    y = await engine.from_cipher("y", 1, 0, 0, 1 << 40)
-    await engine.to_cipher("xy", await engine.mul(x, y))
 
 
 def factor(prime: int, difference: int, alpha_x: int, alpha_xy: int) -> int:
@@ -144,22 +119,6 @@ def test_a_difference_behind_a_secret_factor_is_uniform() -> None:
 
 
 # ---- what a wrong product behind a blinding factor says -----------------------------------------------------------
-
-MANY = 200
-
-
-async def compare(engine: Engine) -> None:
-    """Two-bit operands: the factors of a comparison are (s + r − c) and (s − 1 + 3·(r ⊕ c)), with r one secret bit."""
-    a = await engine.from_cipher("a", MANY, 0, -2, 1)
-    await engine.to_cipher("negative", await engine.negative(a))
-
-
-def parity_errors(engine: RecordingEngine, number: int, length: int) -> dict[int, int]:
-    """Right after the masked opening c: −2 and −6 make the product zero for just one value of r each."""
-    if engine.values and engine.values[-1][0].kind == COMPARISON and not hasattr(engine, "guesses"):
-        engine.guesses = [1 - (c & 1) for c in engine.values[-1][1]]  # type: ignore[attr-defined]
-        return {k: 2 if c & 1 else -6 for k, c in enumerate(engine.values[-1][1])}
-    return {}
 
 
 def test_control_zeros_of_wrong_blinded_products_show_a_bit_of_every_fourth_operand() -> None:

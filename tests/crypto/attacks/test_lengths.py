@@ -4,21 +4,20 @@ Old rules: zip() of lists of different length, a fixed stock of generators, indi
 """
 
 import builtins
-import copy
 import dataclasses
 
 import pytest
 from gmpy2 import mpz
 
 from tacita.crypto.commitment import RSA_2048, CommitmentGroup, commitment_group
-from tacita.crypto.entropy import random_bits
 from tacita.crypto.errors import InvalidKey, InvalidProof
 from tacita.crypto.integers import multi_power, power
 from tacita.crypto.paillier import PublicParameters
 from tacita.crypto.proofs import decryption, quadratic
 from tacita.crypto.proofs.quadratic import CommitmentLink, PaillierLink, Proof, Statement, Witness
-from tacita.crypto.proofs.range import Relations, link, three_squares
+from tacita.crypto.proofs.range import Relations, link
 from tacita.crypto.threshold import combine, partial_decrypt
+from tacita.deploy.attack.proofs import invented_second
 from tacita.deploy.attack.prover import accepted
 from tests.crypto.helpers import range_instance, refuses
 
@@ -55,42 +54,6 @@ def two_bids(parameters, entropy, second):
     return relations.statement([link(c, first, bits), link(d, other, bits)]), relations, (r, s)
 
 
-def prove_the_first_and_invent_the_second(parameters, context, statement, values, randomness, entropy):
-    """Witness 4 (the second bid) is HIGH; its three squares are chosen after the challenge, from the free responses."""
-    key, group, sizes = parameters.key, parameters.group, quadratic._Sizes(parameters, statement)
-    stock, bound = group.generators(4), values[:4]
-    while True:
-        rho, rho_mask = (random_bits(entropy, b) for b in (group.randomness_bits, sizes.randomness))
-        c = group.canonical(group.h.power(rho) * multi_power(stock, bound, group.modulus))
-        transcript = quadratic._absorb(parameters, context, statement)
-        coefficients = quadratic._Coefficients(transcript, statement, c)
-        gamma, delta = coefficients.quadratics
-        m, free = [random_bits(entropy, b) for b in sizes.values[:4]], random_bits(entropy, 200)
-        a1, a0 = statement.quadratics[0].cross([*bound, 0, 0, 0, 0], [*m, 0, 0, 0, 0])
-        reserve = -(mpz(1) << 420)
-        r_star, star_mask = (random_bits(entropy, b) for b in (group.randomness_bits, sizes.randomness))
-        cross = group.canonical(group.g_star.power(gamma * a1) * group.h.power(r_star))
-        mu = random_bits(entropy, sizes.paillier)
-        masks = [*m, free, 0, 0, 0]
-        announcements = [
-            cross,
-            group.canonical(group.h.power(rho_mask) * multi_power(stock, m, group.modulus)),
-            group.canonical(group.g_star.power(gamma * a0 + delta * reserve) * group.h.power(star_mask)),
-            1,
-            key.with_plaintext(coefficients.plaintext(statement, masks, 0)) * key.h_s.power(mu) % key.square,
-        ]
-        e = copy.copy(transcript).absorb_all("announcements", announcements).challenge("e")
-        z = free + e * HIGH
-        # The second relation must come out as `reserve`: 4z(100e − z) + e² − reserve is a sum of three squares.
-        target = 4 * z * (100 * e - z) + e * e - reserve
-        if target % 4 == 1:
-            break
-    squares = three_squares(target, entropy)
-    t = sum(g * r for g, r in zip(coefficients.paillier, randomness, strict=True))
-    responses = [a + e * w for a, w in zip(m, bound, strict=True)]
-    return Proof(c, cross, e, (*responses, z, *squares), rho_mask + e * rho, star_mask + e * r_star, mu + e * t, 0)
-
-
 @pytest.mark.parametrize("ours", [False, True], ids=["old rule", "ours"])
 def test_a_bid_beyond_the_stock_of_generators_is_proven_in_range_under_the_old_rule_only(
     parameters, context, entropy, ours
@@ -98,7 +61,7 @@ def test_a_bid_beyond_the_stock_of_generators_is_proven_in_range_under_the_old_r
     current = parameters if ours else PublicParameters(parameters.key, StockOfGenerators(RSA_2048))
     statement, relations, randomness = two_bids(current, entropy, HIGH)
     witness = relations.witness({0: 7, 4: 50}, randomness, (), entropy)
-    proof = prove_the_first_and_invent_the_second(current, context, statement, witness.values, randomness, entropy)
+    proof = invented_second(current, statement, witness.values, randomness, entropy, context)
     assert accepted(current, context, statement, proof) is not ours
 
 

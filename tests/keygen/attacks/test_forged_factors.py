@@ -1,20 +1,13 @@
 """A76, A12: who fools the biprimality test: wrong primes, a prover who knows the factors, a rushing last speaker."""
 
 import pytest
-from gmpy2 import invert, is_prime, jacobi, mpz, powmod
+from gmpy2 import invert, jacobi, mpz, powmod
 
 from tacita.crypto.entropy import SeededEntropy, random_bits
+from tacita.deploy.attack.keys import prime
 from tacita.protocols.keygen import biprime
 
 ROUNDS = 128
-
-
-def prime(bits, residue, step, entropy):
-    while True:
-        value = mpz(random_bits(entropy, bits)) | (mpz(3) << (bits - 2))
-        value += (residue - value) % step
-        if is_prime(value) and value.bit_length() == bits:
-            return value
 
 
 def bases(modulus, entropy):
