@@ -34,8 +34,9 @@ steps = 1
 [solver]
 method = "table"
 """
-BIDS = {"alice": "alice,1,9,2", "bob": "bob,1,7,3", "carol": ""}
+BIDS = {"alice": "acme,1,9,2", "bob": "borealis,1,7,3", "carol": ""}
 """carol's node computes along and speaks for nobody."""
+BIDDERS = {"alice": "acme", "bob": "borealis"}
 
 
 class Machines:
@@ -139,12 +140,12 @@ def test_each_party_gets_the_public_result_and_only_its_own_private_one(machines
         succeeded(ran)
     public = ["certificate.json", "outcome.json", "roster.json"]
     for name, folder in folders.items():
-        own = [f"private/{name}.json"] if BIDS[name] else []
+        own = [f"private/{BIDDERS[name]}.json"] if name in BIDDERS else []
         assert tree_of(folder) == sorted([*public, *own])
         assert [stat.S_IMODE((folder / file).stat().st_mode) for file in own] == [0o600] * len(own)
     for file in public:
         assert len({(folder / file).read_bytes() for folder in folders.values()}) == 1
-    assert json.loads((folders["alice"] / "private" / "alice.json").read_text())["allocation"] == [2]
+    assert json.loads((folders["alice"] / "private" / "acme.json").read_text())["allocation"] == [2]
     roster = machines.root / "founding" / "roster.json"
     verified = tacita("verify", folders["carol"] / "certificate.json", "--roster", roster)
     assert "all 3 nodes signed" in succeeded(verified).out

@@ -1,5 +1,6 @@
 """Bugs that are planted in the protocol's code show in the worlds: a simulation that cannot fail proves nothing."""
 
+import asyncio
 import inspect
 import textwrap
 from dataclasses import replace
@@ -89,8 +90,9 @@ def test_a_node_that_never_ends_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
     async def patient(self: Channel, names: object, senders: object, end: float) -> dict[str, object]:
         return await arrived(self, names, senders, end + 1e6)
 
-    arrived = Channel._arrived
+    arrived, timeout = Channel._arrived, asyncio.timeout
     monkeypatch.setattr(Channel, "_arrived", patient)
+    monkeypatch.setattr(asyncio, "timeout", lambda _budget: timeout(None))  # the session's budget is the second defence
     silent = Misbehaviour("node3", "silent", 0, "node1")
     verdict = World(replace(Plan.draw(1), misbehaviour=silent, cuts=())).run()
     assert verdict.ending == "unfinished", verdict
