@@ -75,7 +75,8 @@ def table(rows: Sequence[Row]) -> str:
         cells = [
             row.case, found.title, row.expected, row.verdict, row.culprit_named or "",
             {True: "holds", False: "**missing**", None: ""}[row.evidence_checked],
-            ". ".join(part for part in (control, _plain(told)) if part), "yes" if row.ok else "**no**",
+            ". ".join(part for part in (control, _plain(told)) if part),
+            ("yes" if row.ok else "**no**") if found.defence else "",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

@@ -4,7 +4,9 @@ Some rows play a whole session, with the liar's own engine; the others run the e
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,14 +53,27 @@ def shown_of(run: Run, harm: str, deviated: bool = True) -> Shown:
 
 # ---- wrong products -------------------------------------------------------------------------------------------------
 
-GATES = (34, *range(34), 35, 36)
-"""Every resharing of the program; the control is shown for the one that makes the price."""
 
-
-@case("A18", "error added in a multiplication", "D MacCheckFailed", VERIFICATION, accepts="D SuspectFault",
-      variants=tuple(f"gate {n}" for n in GATES))  # fmt: skip
+@case("A18", "error added in a multiplication", "D MacCheckFailed", VERIFICATION, accepts="D SuspectFault")
 def wrong_product(play: Play) -> Shown:
-    gate, added = int(play.variant.split()[1]), list[int]()
+    """At every resharing of the auction's program, one session for each."""
+    shown: Shown | None = None
+    for gate in itertools.count():
+        one = wrong_at(play, gate)
+        if not one.deviated:
+            break
+        one.problems = [f"gate {gate}: {problem}" for problem in one.problems]
+        if shown is None or one.verdict != "D SuspectFault" or one.harm:
+            shown = one if shown is None else replace(one, problems=[*shown.problems, *one.problems])
+        if one.harm.startswith("wrong output"):
+            break
+    assert shown is not None
+    return shown
+
+
+def wrong_at(play: Play, gate: int) -> Shown:
+    """2^30 is added to the first product of one resharing."""
+    added: list[int] = []
 
     class Adds(SharedEngine):
         gates = gate
@@ -73,12 +88,12 @@ def wrong_product(play: Play) -> Shown:
 
     def unlike(scene: Scene) -> str:
         if wrong_output(scene):
-            return wrong_output(scene)
+            return f"{wrong_output(scene)}, from resharing {gate}"
         end = scene.endings["node1"]
         opened = scene.engines["node1"].opened if "node1" in scene.engines else {}
         return f"wrong values were opened, and noticed later: {end}" if opened and not ended(scene) else ""
 
-    return play_session(play, Behaviour(engine=Adds), unlike, deviated=lambda: added)
+    return play_session(play, Behaviour(engine=Adds), unlike, two_worlds=gate == 0, deviated=lambda: added)
 
 
 class ShiftsOutput(SharedEngine):

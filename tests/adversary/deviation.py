@@ -6,12 +6,13 @@ deviating bytes reached the check.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tacita.crypto.signature import SIGNATURE_BYTES
+from tacita.deploy.attack.behaviour import first_bit, last_bit, silence, to
 from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols import session
 from tacita.protocols.channel import Channel, Envelope, open_signed, sign
@@ -19,6 +20,7 @@ from tacita.protocols.faults import Equivocation, ProtocolFault, SessionAborted,
 from tacita.protocols.party import Party, Result
 from tests.adversary.honest import A1Cluster, a1
 
+__all__ = ["first_bit", "last_bit", "silence", "to"]
 Change = Callable[[bytes], bytes]
 
 
@@ -127,27 +129,6 @@ def run(cluster: Deviant, release: str = "public", **differing: Mapping[str, Any
     return run_virtual(cluster.outcomes(*a1(release), differing))
 
 
-def to(round_name: str, change: Change, receivers: Sequence[str] | None = None) -> Callable[..., Envelope]:
-    """A rewrite of one round towards some receivers."""
-
-    def rewrite(envelope: Envelope, receiver: str) -> Envelope:
-        if envelope.round == round_name and (receivers is None or receiver in receivers):
-            return replace(envelope, payload=change(envelope.payload))
-        return envelope
-
-    return rewrite
-
-
-def silence(round_name: str, receivers: Sequence[str] | None = None) -> Callable[..., Envelope | None]:
-    """Send nothing in one round to some receivers."""
-
-    def rewrite(envelope: Envelope, receiver: str) -> Envelope | None:
-        gone = envelope.round == round_name and (receivers is None or receiver in receivers)
-        return None if gone else envelope
-
-    return rewrite
-
-
 def errors(cluster: Deviant, outcomes: Mapping[str, Result | BaseException]) -> list[TacitaError]:
     """How the honest nodes ended; every one must have ended with an error of ours."""
     ended = [outcomes[name] for name in cluster.honest]
@@ -206,11 +187,3 @@ def drop(cluster: Deviant, sender: str, round_name: str, tamper: Any) -> Any:
         return None if lost else tamper(s, r, data)
 
     return dropping
-
-
-def last_bit(payload: bytes) -> bytes:
-    return payload[:-1] + bytes([payload[-1] ^ 1])
-
-
-def first_bit(payload: bytes) -> bytes:
-    return bytes([payload[0] ^ 1]) + payload[1:]

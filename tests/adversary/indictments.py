@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tacita.crypto.sealing import SealingKey
+from tacita.deploy.attack import bids, dealing
 from tacita.protocols import evidence, releasing
 from tacita.protocols.channel import Envelope, sign
 from tacita.protocols.faults import Evidence, ProtocolFault
 from tacita.protocols.party import Result
 from tacita.protocols.reading import complaint
 from tacita.protocols.terms import canonical_json
-from tests.adversary import bids, dealing
 from tests.adversary.deviation import Deviant, drop, first_bit, last_bit, run, silence, to
 
 Change = Callable[[bytes], bytes]
@@ -81,7 +81,7 @@ def false_complaint(patch: pytest.MonkeyPatch) -> Deviant:
 
 def wrong_dealing(make: Any, which: int) -> Callable[[pytest.MonkeyPatch], Deviant]:
     def prepare(patch: pytest.MonkeyPatch) -> Deviant:
-        UNDO.enter_context(make(patch, dealing.shifted(which, 3)))
+        UNDO.enter_context(make(dealing.shifted(which, 3)))
         return Deviant(3)
 
     return prepare
