@@ -6,14 +6,32 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
-from tacita.deploy.attack import engine, exhaustion, inputs, keys, local, proofs, release, sharing, transport
+from tacita.deploy.attack import (
+    attempts,
+    computing,
+    exhaustion,
+    inputs,
+    keys,
+    local,
+    openings,
+    products,
+    proofs,
+    release,
+    sharing,
+    sizes,
+    transport,
+    verification,
+)
 from tacita.deploy.attack.case import CASES, Case, Row, run_case
 from tacita.deploy.attack.evidence import judged
 from tacita.deploy.attack.session import prepare
 from tacita.protocols.faults import CallerMistake
 
 __all__ = ["CASES", "Row", "cores", "find", "ids", "run_many", "run_one", "table"]
-GROUPS = (inputs, keys, sharing, engine, release, transport, local, exhaustion, proofs)
+GROUPS = (
+    inputs, keys, sharing, products, verification, openings, computing, attempts, release, transport, local, exhaustion,
+    proofs, sizes,
+)  # fmt: skip
 ROWS = 91
 SLOW = ("A18", "A33", "A83", "A35", "A34")
 """They take longest, so they begin first."""

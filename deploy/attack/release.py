@@ -1,16 +1,14 @@
-"""A17, A33–A37, A79–A81, A83, A85, A86, A90, A91: freeze, coins, ticket, decryption and certificate."""
+"""A17, A33–A35, A37, A79, A80, A83: ticket, decryption and certificate."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.threshold import KeyShare, combine, partial_decrypt
 from tacita.deploy.attack import certificates
-from tacita.deploy.attack.behaviour import Behaviour, first_bit, silence
+from tacita.deploy.attack.behaviour import Behaviour, silence
 from tacita.deploy.attack.case import Play, Shown, case
-from tacita.deploy.attack.deviations import BAD_TICKETS, PARTIALS, UNFAIR, grind, other_freeze
-from tacita.deploy.attack.instance import SCENE_LINES, a1
+from tacita.deploy.attack.deviations import BAD_TICKETS, PARTIALS, UNFAIR
 from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import (
@@ -18,16 +16,14 @@ from tacita.deploy.attack.session import (
     decision,
     ended,
     first_of,
-    judge_scene,
     play_session,
     worthless_certificate,
     wrong_output,
 )
-from tacita.protocols import judge, releasing
+from tacita.protocols import releasing
 from tacita.protocols.channel import Channel
-from tacita.protocols.evidence import from_file
 from tacita.protocols.faults import VerificationFailed
-from tacita.protocols.stages import certify, commit, partials, release
+from tacita.protocols.stages import commit, partials, release
 from tacita.protocols.stages.certify import Certificate
 from tacita.protocols.stages.setup import Setup
 from tacita.protocols.verify import verify
@@ -156,76 +152,6 @@ def withholding(play: Play) -> Shown:
     return play_session(play, unfair, alone)
 
 
-TRIES = 10
-
-
-@case("A36", "failing again and again", "R CallerMistake",
-      Defence("tacita.protocols.session._Session._freeze_once"),
-      variants=("after the coins", "in the binding check"))  # fmt: skip
-def failing(play: Play) -> Shown:
-    """node3 lets a session fail late and hopes to see the next attempt of the same auction, ten times."""
-    silent = {"after the coins": "keys", "in the binding check": "bind all partials"}[play.variant]
-    scene = Scene(play.parties, play.name, behaviour=Behaviour(rewrite=silence(silent)))
-    scene.run()
-    failures = 0
-    for attempt in range(TRIES):
-        scene.differing = {n: {"entropy": SeededEntropy(f"{attempt}/{n}")} for n in scene.names}
-        scene.run()
-        failures += silent in scene.rounds()
-    if not scene.told:
-        scene.run()
-    shown = judge_scene(scene, lambda _: f"{failures} further sessions ran until node3 let them fail" * bool(failures))
-    shown.deviated = True
-    return shown
-
-
-def second_session(play: Play, lines: str, silent: str) -> Shown:
-    """One session, then another of the same name with `lines`."""
-    rewrite = silence(silent) if silent else Behaviour().rewrite
-    scene = Scene(play.parties, play.name, behaviour=Behaviour(rewrite=rewrite))
-    first = scene.run()
-    before = decision(ended(scene)[0]) if ended(scene) else {}
-    scene.behaviour = Behaviour()
-    scene.terms, scene.inputs = a1(scene.release, scene.name, lines)
-    scene.differing = {n: {"entropy": SeededEntropy(f"again/{n}")} for n in scene.names}
-    scene.run()
-    assert first is not None
-
-    def twice(scene: Scene) -> str:
-        after = decision(ended(scene)[0]) if ended(scene) else {}
-        if not after:
-            return ""
-        was = f" after {_allocation(before)}" if before else " after the order was known"
-        return f"decided again: {_allocation(after)}{was}"
-
-    shown = judge_scene(scene, twice)
-    shown.deviated = True
-    return shown
-
-
-def _allocation(outcome: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {values[0]:.4g}" for name, values in outcome["allocation"].items())
-
-
-CHANGED = """bidder,slot,value,slope,min,max
-ann,1,10.01734,1.00573,0,6.11939
-bob,1,8.03217,2.01151,0,3.05371
-cat,1,11.5,0.5,0,2.07193"""
-
-
-@case("A85", "another bid after an abort", "R CallerMistake", Defence("tacita.protocols.session._Session._freeze_once"),
-      variants=("after the coins", "after the masks"))  # fmt: skip
-def other_bid_after_abort(play: Play) -> Shown:
-    return second_session(play, CHANGED, {"after the coins": "keys", "after the masks": "mask shares"}[play.variant])
-
-
-@case("A91", "binary search by repeated queries", "R CallerMistake",
-      Defence("tacita.protocols.session._Session._freeze_once"))  # fmt: skip
-def second_query(play: Play) -> Shown:
-    """The second query has one more participant of node3's: another auction id, the same name."""
-    return second_session(play, CHANGED + "\ndan,1,5,1,0,1", "")
-
-
 @case("A37", "forged result", "R VerificationFailed", Defence("tacita.protocols.verify.verify_signature"),
       variants=("another opened value", "another price", "fewer partial decryptions"))  # fmt: skip
 def forged_result(play: Play) -> Shown:
@@ -348,61 +274,3 @@ def refuses_to_sign(play: Play) -> Shown:
     gone = ("ticket", "signed", "partials", "abort") if play.variant == "silence" else ("signed", "partials")
     behaviour = Behaviour(lies=lies, rewrite=lambda e, r: None if e.round in gone else e)
     return play_session(play, behaviour, early_look)
-
-
-SIGNED = Defence("tacita.protocols.messages.check_signed")
-
-
-@case("A86", "another set of bids at the freeze", "I ProtocolFault", SIGNED, culprit="node3",
-      variants={"nothing frozen": "", "closing early": "D Absent"})  # fmt: skip
-def other_set(play: Play) -> Shown:
-    if play.variant == "closing early":
-        return play_session(play, Behaviour(rewrite=silence("freeze")), worthless_certificate)
-    return play_session(
-        play, lambda scene: Behaviour(lies={"freeze": other_freeze(scene)}), worthless_certificate, later=True
-    )
-
-
-WITHOUT_BOB = "\n".join(line for line in SCENE_LINES.splitlines() if not line.startswith("bob"))
-
-
-@case("A81", "a bidder's commitment is dropped", "I, by a receipt",
-      Defence("tacita.protocols.judge.omissions", lambda honest: lambda *_: [], notices=bool),
-      accepts="I Equivocation by node3")  # fmt: skip
-def dropped(play: Play) -> Shown:
-    """All nodes freeze bob's bid, give him their receipt, and then decide the auction of this name without him."""
-    first, second = Scene(play.parties, play.name), Scene(play.parties, f"{play.name}/again")
-    first.run()
-    receipts = [result.receipts["bob"] for result in first.endings.values() if "bob" in result.receipts]  # type: ignore[union-attr]
-    second.terms, second.inputs = a1(second.release, second.name, WITHOUT_BOB)
-    second.run()
-    data = ended(second)[0].certificate
-    outcome = verify(data, second.roster, None, allow_insecure_key=True).outcome
-    found = [
-        from_file(evidence, second.roster)
-        for evidence in judge.omissions(receipts[0], Certificate.decode(data), second.roster)
-    ]
-    mine = [evidence for evidence in found if judge.proven(evidence, second.roster).culprit == "node3"]
-    if not mine:
-        return Shown("P", harm=f"decided without bob: {_allocation(outcome)}, and nobody is convicted")
-    return Shown("I Equivocation", "node3", evidence=mine, roster=second.roster)
-
-
-@case("A90", "choosing the order with the last coin", "I ProtocolFault",
-      Defence("tacita.protocols.stages.certify.coin_commitment", lambda honest: lambda coin, nonce, owner: bytes(32),
-              prevents=True), culprit="node3", variants=("chosen last", "another coin"))  # fmt: skip
-def chosen_order(play: Play) -> Shown:
-    def rushing(scene: Scene) -> Behaviour:
-        change = grind(scene) if play.variant == "chosen last" else first_bit
-        return Behaviour(lies={"coins": change}, rushes=True)
-
-    def order(scene: Scene) -> str:
-        for result in ended(scene):
-            certificate = Certificate.decode(result.certificate)
-            coins = {name: part.coin for name, part in certificate.nodes.items()}
-            auction = scene.setup().auction_id
-            ranks = certify.auction_order(auction, coins, ("ann", "bob", "cat"))
-            return f"the order is {', '.join(ranks)}, as node3 chose" if ranks[0] == "cat" else ""
-        return ""
-
-    return play_session(play, rushing, order)

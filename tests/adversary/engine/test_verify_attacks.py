@@ -17,7 +17,8 @@ from tacita.deploy.attack.cheaters import (
     once,
     withholding,
 )
-from tacita.deploy.attack.engine import (
+from tacita.deploy.attack.engines import WAITING, Make, RecordingEngine, Run, attempt
+from tacita.deploy.attack.verification import (
     MANY,
     PRODUCTS,
     WRONG_TAG,
@@ -27,7 +28,6 @@ from tacita.deploy.attack.engine import (
     product,
     two_products,
 )
-from tacita.deploy.attack.engines import WAITING, Make, RecordingEngine, Run, attempt
 from tacita.protocols.faults import SuspectFault
 from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON
 

@@ -17,8 +17,8 @@ from tacita.crypto.proofs import decryption, quadratic
 from tacita.crypto.proofs.quadratic import CommitmentLink, PaillierLink, Proof, Statement, Witness
 from tacita.crypto.proofs.range import Relations, link
 from tacita.crypto.threshold import combine, partial_decrypt
-from tacita.deploy.attack.proofs import invented_second
 from tacita.deploy.attack.prover import accepted
+from tacita.deploy.attack.sizes import invented_second
 from tests.crypto.helpers import range_instance, refuses
 
 HIGH = 10**9
