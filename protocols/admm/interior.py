@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-Vector = NDArray[np.float64]
+from tacita.protocols.admm.problem import Vector
 
 TARGET = 2e-15
 """Relative gap and residuals at which the method stops."""

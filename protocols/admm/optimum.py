@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tacita.protocols.admm.interior import Program, Vector, maximise
+from tacita.protocols.admm.interior import Program, maximise
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.faults import CallerMistake
 
 Exact = Any

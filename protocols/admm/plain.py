@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
 from tacita.protocols.admm.optimum import UNLIMITED, ZERO, PlainMarket, Solution, exact, lowest_price, optimum, real
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.auction.inputs import BidderInputs
 from tacita.protocols.policies.auction.terms import AuctionTerms
 

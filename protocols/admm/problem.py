@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tacita.protocols.mpc.engine import Index, IntArray, Secret, fixed
 
+Vector = NDArray[np.float64]
 FRACTION = 32
 """Fractional bits f of every normalised quantity and price."""
 

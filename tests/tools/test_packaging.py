@@ -105,3 +105,10 @@ def test_files_stay_readable() -> None:
     for path in sources():
         lines = len(path.read_text().splitlines())
         assert lines <= 500, f"{path.relative_to(ROOT)} has {lines} lines"
+
+
+def test_nodes_load_no_plain_solver() -> None:
+    """Three processes per node hold what a node imports: scipy and matplotlib would be 20 MiB each of them."""
+    code = "import sys, tacita.node.worker, tacita.node.server; print(*{m.split('.')[0] for m in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"scipy", "matplotlib", "pandas", "hypothesis"} & set(loaded)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.corrections import Correction
 from tacita.protocols.policies.stabilisation.economy import Cohorts
 from tacita.protocols.policies.stabilisation.plain import Problem, optimum

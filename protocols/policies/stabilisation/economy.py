@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.faults import CallerMistake
 
 TIGHT = 1e-12

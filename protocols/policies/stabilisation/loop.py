@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.stabilisation.economy import Decision, Economy
 from tacita.protocols.policies.stabilisation.inputs import Scenario
 from tacita.protocols.policies.stabilisation.plain import Problem, optimum, problem_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.stabilisation.inputs import PartyInputs, Scenario
 from tacita.protocols.policies.stabilisation.instance import outcome_of
 from tacita.protocols.policies.stabilisation.terms import StabilisationTerms

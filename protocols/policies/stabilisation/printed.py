@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.stabilisation.plain import Problem
 
 SCENARIOS, STEPS, SHARED = 6, 5, 2

@@ -21,7 +21,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.stabilisation.inputs import Scenario
 from tacita.protocols.policies.stabilisation.loop import Controller
 from tacita.protocols.policies.stabilisation.terms import StabilisationTerms

@@ -20,8 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tacita.protocols.admm.interior import Vector
-from tacita.protocols.admm.problem import FRACTION
+from tacita.protocols.admm.problem import FRACTION, Vector
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.mpc.engine import IntArray, fixed
 from tacita.protocols.policies.stabilisation.terms import (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tacita.node import files
-from tacita.protocols.admm.interior import Vector
+from tacita.protocols.admm.problem import Vector
 from tacita.protocols.policies.stabilisation.inputs import PartyInputs, Scenario
 from tacita.protocols.policies.stabilisation.loop import Controller, Period, closed_loop, linear_market
 from tacita.protocols.policies.stabilisation.plain import all_scenarios, optimum, problem_of
