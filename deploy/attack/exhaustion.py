@@ -202,8 +202,6 @@ def unknown_sessions(play: Play) -> Shown:
     return Shown("R PeerRefused", harm=told, problems=[] if honest else ["an honest peer has no room left"])
 
 
-# ---- programs that must end with the right result --------------------------------------------------------------------
-
 SLOW = 299.0
 """Seconds by which every engine message comes late: just within the patience for one."""
 
