@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tacita.crypto.entropy import Entropy
+from tacita.deploy.attack.instance import auction
 from tacita.deploy.simulate.network import Network
 from tacita.deploy.simulate.node import WatchedChannel
 from tacita.deploy.simulate.plan import EVERY_ROUND, KINDS, Misbehaviour, Plan
@@ -23,7 +24,6 @@ from tacita.protocols.stages import commit
 from tacita.protocols.stages.commit import BidObject, Opening
 from tacita.protocols.stages.setup import Setup
 from tests.adversary.honest import LINES, tree
-from tests.cluster_in_memory import auction
 
 SEEDS = (1, 2, 3, 4)
 """In seed 0 a link is cut until both ends give up."""

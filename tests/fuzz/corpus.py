@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from tests.keygen.ring import Ring, toy
-
 from tacita.crypto.encoding import Reader
 from tacita.crypto.errors import CryptoError
+from tacita.deploy.attack.ring import Ring, toy
 from tacita.protocols import case
 from tacita.protocols.channel import GREET, Envelope
 from tacita.protocols.faults import Evidence

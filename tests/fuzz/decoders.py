@@ -15,7 +15,6 @@ from functools import lru_cache, partial
 from typing import Any
 
 from gmpy2 import mpz
-from tests.keygen.ring import toy
 
 from tacita.crypto.encoding import Reader, read_json
 from tacita.crypto.entropy import SeededEntropy
@@ -27,6 +26,7 @@ from tacita.crypto.sealing import SealingKey, check_recipient, seal, unseal
 from tacita.crypto.security import CHALLENGE_BITS
 from tacita.crypto.signature import verify_signature
 from tacita.crypto.transcript import Context
+from tacita.deploy.attack.ring import toy
 from tacita.deploy.cluster import Admission
 from tacita.node.limits import Refusals
 from tacita.node.transport import PeerLink, Transport
