@@ -152,7 +152,7 @@ HOSTILE: dict[str, Callable[[Announced], object]] = {
     "no name": lambda e: e[0].pop("name"),
     "one key more": lambda e: e[0].update(more=1),
     "something that is no enrolment": lambda e: e.append([]),  # type: ignore[arg-type]
-    "a crowd": lambda e: e.extend(e[:1] * 20_000),
+    "a crowd": lambda e: e.extend(e[:1] * 300),
 }
 
 
@@ -163,6 +163,11 @@ def test_whoever_announces_a_participant_wrongly_is_named(what: str) -> None:
     assert_all_name(cluster, outcomes, ProtocolFault, "node3")
     for error in errors(cluster, outcomes):
         assert str(error).isprintable() and len(str(error)) < 400, repr(str(error))[:300]
+
+
+def test_a_crowd_that_is_too_large_to_read_names_the_sender() -> None:
+    cluster = announce(lambda e: e.extend(e[:1] * 20_000))
+    assert_all_name(cluster, run(cluster), InvalidEncodingFault, "node3")
 
 
 def test_participants_that_are_not_a_list_name_the_sender() -> None:
