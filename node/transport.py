@@ -37,7 +37,7 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.so_reuseport", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # despite its name, how long TCP and TLS may take to connect
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
 Frame = tacita_pb2.Frame

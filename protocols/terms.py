@@ -26,6 +26,14 @@ NUMBER = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40}|\.[0-9]{1,30})?")
 MAX_DOTS = 4096
 """In a terms file: six decimal numbers for each of 256 slots fit. Every dot in a key makes a table of one kilobyte."""
 
+MAX_NESTED = 32
+_TOML_TEXT = re.compile(
+    r'''"""(?:\\.|[^\\])*?(?:"{3,5}|\Z)|\'{3}.*?(?:\'{3,5}|\Z)'''  # over lines; up to two quotes before the end
+    r'''|"(?:\\.|[^"\\\n])*(?:["\n]|\Z)|\'[^\'\n]*(?:[\'\n]|\Z)|\#[^\n]*''',
+    re.DOTALL,
+)
+"""Strings and comments, also ones that never end: there the parser stops."""
+
 LARGEST_SHOWN = 10**300
 """A float holds no whole number of hundreds of digits."""
 
@@ -200,10 +208,15 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
     try:
         if text.count(".") > MAX_DOTS:
             raise ValueError(f"it has more than {MAX_DOTS} dots")
+        # Deep nesting would stop at Python's recursion limit, which py_ecc raises a hundredfold: minutes, not an error.
+        depth = 0
+        for bracket in re.findall(r"[][{}]", _TOML_TEXT.sub("", text)):
+            depth += 1 if bracket in "[{" else -1
+            if depth > MAX_NESTED:
+                raise ValueError("too deeply nested")
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
-        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)[:200]
-        raise CallerMistake(f"the terms file {name} is not valid TOML ({reason}); correct it") from None
+    except ValueError as error:  # also an integer of thousands of digits
+        raise CallerMistake(f"the terms file {name} is not valid TOML ({str(error)[:200]}); correct it") from None
 
 
 def canonical_json(tree: Any) -> bytes:

@@ -8,6 +8,7 @@ key file, and the frames between a node and its worker.
 
 import asyncio
 import json
+import sys
 import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ from tacita.protocols.terms import canonical_json, read_toml
 from tacita.protocols.verify import verify
 from tests.adversary.honest import LINES, TERMS
 from tests.fuzz.corpus import ceremony, session
+
+sys.setrecursionlimit(100_000)  # as py_ecc does when a signature is first checked
 
 
 @dataclass(frozen=True)
@@ -636,6 +639,13 @@ def _session_of(terms: Any, data: bytes) -> object:
     return read_session(terms, {"inputs": inputs, **({"budget": budget} if budget else {})})
 
 
+TOML_NESTED = [
+    b"a = ", b'b = """x"""""\na = ', b"b = '''x'''''\na = ", b"b = 'it'\na = ", b'b = "\\""\na = ', b'# "\na = ',
+    b"""a = ["'", '"', """, b'a = ["]]]]", ', b"a = [ #]]]]\n",
+]  # fmt: skip
+"""Texts after which brackets nest, though a careless look takes them for a part of the text."""
+
+
 def _toml(data: bytes) -> object:
     try:
         text = data.decode()
@@ -684,7 +694,7 @@ FILES = [
     ),
     Decoder(
         "file/terms in TOML", lambda: [TOML.encode()], _toml,
-        [b"a = " + NESTED, b"slots = " + b"9" * 5000, b"[" + b"a." * 9000 + b"a]\nb=1"],
+        [*(start + NESTED for start in TOML_NESTED), b"slots = " + b"9" * 5000, b"[" + b"a." * 9000 + b"a]\nb=1"],
     ),
     Decoder(
         "file/bids", lambda: [(LINES + "\n\f" + BUDGETS).encode(), LINES.encode()],

@@ -156,7 +156,7 @@ def test_no_machine_has_another_s_bid_or_key(machines: Machines) -> None:
         data = machines.at(name) / "data"
         assert (data / "participants").exists() == bool(BIDS[name])
         inputs = (data / "inbox" / "first" / "inputs.csv").read_text()
-        assert [other for other in NAMES if other in inputs] == ([name] if BIDS[name] else [])
+        assert [bidder for bidder in BIDDERS.values() if bidder in inputs] == ([BIDDERS[name]] if BIDS[name] else [])
         identity, sealed = (json.loads((data / file).read_text()) for file in ("identity.json", "key-share.json"))
         own = [value for value in identity.values() if len(value) > 60]
         own += [sealed["s"], format(abs(Folder(data).share().secret), "x"), (data / "passphrase").read_text().strip()]
