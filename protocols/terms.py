@@ -29,7 +29,7 @@ MAX_DOTS = 4096
 MAX_NESTED = 32
 _TOML_TEXT = re.compile(
     r'''"""(?:\\.|[^\\])*?(?:"{3,5}|\Z)|\'{3}.*?(?:\'{3,5}|\Z)'''  # over lines; up to two quotes before the end
-    r'''|"(?:\\.|[^"\\\n])*(?:["\n]|\Z)|\'[^\'\n]*(?:[\'\n]|\Z)|\#[^\n]*''',
+    r"""|"(?:\\.|[^"\\\n])*(?:["\n]|\Z)|\'[^\'\n]*(?:[\'\n]|\Z)|\#[^\n]*""",
     re.DOTALL,
 )
 """Strings and comments, also ones that never end: there the parser stops."""
