@@ -13,7 +13,7 @@ from tacita.protocols.keygen.parameters import Parameters
 
 def test_the_lattice_of_the_first_design_gives_the_factors_away(seed) -> None:
     old = Parameters.fitting(1024, 3, 64, 8 * 3 * 5 * 7, 512 - 24)
-    assert factored(old, SeededEntropy(seed)) == 10
+    assert factored(old, SeededEntropy(seed)) >= 7  # of 10 keys; 295 of 300 were split
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 3072])
