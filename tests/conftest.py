@@ -4,6 +4,6 @@ import signal
 
 
 def pytest_configure() -> None:
-    """A shell starts what runs in the background without Ctrl-C, and every command that a test starts would inherit it."""
+    """A shell starts what runs in the background without Ctrl-C, and every command of a test would inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
