@@ -11,18 +11,32 @@ from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
 from tacita.crypto.threshold import check_key
-from tacita.protocols.channel import EVERYONE, GREET, Envelope, echo_of, open_signed, root_of
+from tacita.protocols.channel import ABORT, EVERYONE, GREET, Envelope, echo_of, open_signed, root_of
 from tacita.protocols.faults import Evidence
 from tacita.protocols.policies.registry import complete_terms
 from tacita.protocols.reading import COMPUTING, DISPUTE, GATHERING, Reading, gathering, meeting, opened_tree
+from tacita.protocols.releasing import PARTIALS, SIGNED, TICKET
 from tacita.protocols.roster import Roster
 from tacita.protocols.stages.certify import key_tree, read_key
 from tacita.protocols.stages.setup import check_parties
 from tacita.protocols.terms import canonical_json
 
+PRIVATE = ("keys", "mask shares")
+"""From one node to another."""
+AFTERWARDS = (TICKET, SIGNED, PARTIALS)
+"""To everybody, and not echoed."""
 MAX_OPENED_DIGITS = 1 << 12
 Messages = dict[tuple[bytes, str, str, str], tuple[Envelope, bytes]]
 """(label, round, sender, receiver) → message and signed bytes."""
+
+
+def misplaced(message: Envelope, gathering: bool) -> bool:
+    """Whether no node says this round to this receiver, under the label of the gathering or under the session id."""
+    rounds, private, last = (GATHERING, (), ()) if gathering else ((*COMPUTING, *DISPUTE), PRIVATE, AFTERWARDS)
+    if message.receiver == EVERYONE:
+        return message.round not in {ABORT, *rounds, *(f"{name}/echo" for name in rounds), *last}
+    name, _, number = message.round.partition("/dispute/")
+    return message.round not in private and not (name in rounds and number.isdecimal())
 
 
 def context(reading: Reading) -> bytes:
@@ -41,6 +55,8 @@ class Case:
     """A record of one session that every node has confirmed by its echoes."""
 
     reading: Reading
+    label: bytes
+    """Of its gathering."""
     last: str
     """The last round of the record."""
     shown: list[Envelope] = field(default_factory=list)
@@ -72,7 +88,7 @@ def read_case(evidence: Evidence, roster: Roster) -> Case:
         if any(said != reading.openings for said in reading.said[last].values()):
             raise InvalidEncoding("the nodes did not all open what the evidence says")
         reading.check_opened()
-    return Case(reading, last, [envelope for envelope, _ in messages.values()])
+    return Case(reading, label, last, [envelope for envelope, _ in messages.values()])
 
 
 def _context(data: bytes, roster: Roster) -> Reading:

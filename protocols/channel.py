@@ -205,7 +205,7 @@ class Channel:
         if place.done() and self._meeting:
             place = self._box[envelope.round, envelope.sender] = asyncio.get_running_loop().create_future()
         if not place.done():
-            if self._holds(envelope, len(data)):
+            if self._holds(envelope, signed):
                 place.set_result((envelope, signed))
             return
         earlier, copy = place.result()
@@ -215,7 +215,8 @@ class Channel:
             evidence = Evidence(EQUIVOCATION, (copy, signed))
             self.fail(Equivocation(envelope.sender, f"two messages in round '{envelope.round}'", evidence))
         else:
-            self.fail(ProtocolFault(envelope.sender, f"two messages to different receivers in '{envelope.round}'"))
+            why = f"two messages to different receivers in '{envelope.round}'"
+            self.fail(ProtocolFault(envelope.sender, why, shown=(copy, signed)))
 
     def _aborted(self, envelope: Envelope, signed: bytes) -> None:
         """The sender gives up; with evidence in hand everybody ends with the same verdict."""
@@ -244,13 +245,14 @@ class Channel:
             return fault
         return self.accuse(signed) if self.accuse is not None else None
 
-    def _holds(self, envelope: Envelope, size: int) -> bool:
+    def _holds(self, envelope: Envelope, signed: bytes) -> bool:
         """Count what waits to be read; a peer that would fill the memory ends the session and is not stored."""
         waiting = self._waiting.setdefault(envelope.sender, {})
-        if len(waiting) >= MAX_WAITING_MESSAGES or sum(waiting.values()) + size > MAX_WAITING_BYTES:
-            self.fail(ProtocolFault(envelope.sender, "it sends far ahead of the rounds of the session"))
+        if len(waiting) >= MAX_WAITING_MESSAGES or sum(waiting.values()) + len(signed) > MAX_WAITING_BYTES:
+            why = "it sends far ahead of the rounds of the session"
+            self.fail(ProtocolFault(envelope.sender, why, shown=(signed,)))
             return False
-        waiting[envelope.round] = size
+        waiting[envelope.round] = len(signed)
         return True
 
     def follow(self, earlier: "Channel") -> None:
@@ -351,9 +353,10 @@ class Channel:
         for peer in self.peers:
             await self._wire.send(peer, self._sign(round_name, peer, payloads[peer]))
         received = await self._receive(round_name)
-        for peer, (envelope, _) in received.items():
+        for peer, (envelope, signed) in received.items():
             if envelope.receiver != self.me:
-                raise ProtocolFault(peer, f"it broadcast in round '{round_name}', which is for one receiver")
+                why = f"it broadcast in round '{round_name}', which is for one receiver"
+                raise ProtocolFault(peer, why, shown=(signed,))
         return {peer: envelope.payload for peer, (envelope, _) in received.items()}
 
     async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
@@ -365,7 +368,8 @@ class Channel:
         payloads = {self.me: payload}
         for peer, (envelope, data) in (await self._receive(round_name)).items():
             if envelope.receiver != EVERYONE:
-                raise ProtocolFault(peer, f"it sent round '{round_name}' to one receiver, which is for all")
+                why = f"it sent round '{round_name}' to one receiver, which is for all"
+                raise ProtocolFault(peer, why, shown=(data,))
             signed[peer], payloads[peer] = data, envelope.payload
         await self._echo(round_name, signed)
         self._done.append(round_name)

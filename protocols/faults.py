@@ -50,9 +50,13 @@ class Evidence:
 class ProtocolFault(PeerFault):
     """The culprit signed bytes that no honest party signs."""
 
-    def __init__(self, culprit: str, reason: str, evidence: Evidence | None = None) -> None:
+    def __init__(
+        self, culprit: str, reason: str, evidence: Evidence | None = None, shown: tuple[bytes, ...] = ()
+    ) -> None:
         super().__init__(f"{culprit} broke the protocol: {reason}")
         self.culprit, self.reason, self.evidence = culprit, reason, evidence
+        self.shown = shown
+        """Signed messages one of which has no place in a session, before there is evidence."""
 
 
 class InvalidEncodingFault(ProtocolFault):

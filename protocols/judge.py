@@ -19,7 +19,7 @@ from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.protocols import evidence as files
 from tacita.protocols import releasing
-from tacita.protocols.case import read_case
+from tacita.protocols.case import misplaced, read_case
 from tacita.protocols.channel import (
     ABORT,
     EQUIVOCATION,
@@ -45,7 +45,7 @@ from tacita.protocols.stages.certify import Certificate
 from tacita.protocols.stages.freeze import Frozen
 from tacita.protocols.terms import canonical_json
 
-SAID = "said"
+SAID, MISPLACED = "said", "misplaced"
 MAJORITY = (ParamMismatch, ConversionMismatch)
 """Faults whose proof rests on an honest majority."""
 
@@ -175,6 +175,19 @@ def _partials(evidence: Evidence, roster: Roster) -> None:
     release.verify_partials(reading.setup, reading.ticket, message.sender, reading.outputs, message.payload)
 
 
+def _misplaced(evidence: Evidence, roster: Roster) -> None:
+    case = read_case(evidence, roster)
+    if len(case.shown) != 1:
+        raise InvalidEncoding("the evidence is not one message and the record before it")
+    (message,) = case.shown
+    if misplaced(message, message.session == case.label):
+        raise ProtocolFault(message.sender, f"no node sends '{message.round}' to {_whom(message)} in a session")
+
+
+def _whom(message: Envelope) -> str:
+    return "everybody" if message.receiver == EVERYONE else "a single node"
+
+
 def _equivocation(evidence: Evidence, roster: Roster) -> None:
     culprit = convicted(evidence, roster)
     place = open_signed(evidence.signed[0], roster)[0]
@@ -226,6 +239,7 @@ ACCUSATION = "accusation"
 CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
     EQUIVOCATION: _equivocation,
     SAID: _said,
+    MISPLACED: _misplaced,
     "keys": _keys,
     "mask shares": _mask_shares,
     releasing.TICKET: _ticket,

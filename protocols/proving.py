@@ -8,7 +8,7 @@ from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols.case import context
 from tacita.protocols.channel import Channel, Envelope
 from tacita.protocols.faults import Evidence, ProtocolFault
-from tacita.protocols.judge import SAID, proven
+from tacita.protocols.judge import MISPLACED, SAID, proven
 from tacita.protocols.reading import Reading
 
 
@@ -40,13 +40,15 @@ class Prover:
         """Give the fault its evidence; what would not convict its culprit before strangers is no evidence."""
         if not self.channels:
             return  # the nodes have not met: what was said so far convicts nobody
-        evidence = fault.evidence or self.evidence()
+        claims = [fault.evidence] if fault.evidence else [self.evidence(MISPLACED, [data]) for data in fault.shown]
+        fault.evidence = next((claim for claim in claims or [self.evidence()] if self._proves(claim, fault)), None)
+
+    def _proves(self, evidence: Evidence, fault: ProtocolFault) -> bool:
         try:
             found = proven(evidence, self.reading.roster)
-            holds = (found.culprit, type(found)) == (fault.culprit, type(fault))
+            return (found.culprit, type(found)) == (fault.culprit, type(fault))
         except CryptoError:
-            holds = False
-        fault.evidence = evidence if holds else None
+            return False
 
     def is_mine(self, evidence: Evidence) -> bool:
         """Whether all messages of the evidence belong to this session."""

@@ -68,8 +68,8 @@ class Case:
     """{variant: verdict that satisfies the row}; the control of the first one is shown. `I Leaf by name` and `P by
     name` say who must be named; after `I Leaf` alone it is `culprit`."""
     culprit: str = ""
-    gap: str = ""
-    """What this version lacks of what attacks.md demands; such a row is not ok, whatever happens."""
+    deviation: str = ""
+    """Why this version answers otherwise than attacks.md demands; printed with the row, whose verdict still counts."""
     not_applicable: str = ""
     """Why this version cannot be attacked like that."""
 
@@ -86,7 +86,7 @@ def case(
     *,
     accepts: str = "",
     culprit: str = "",
-    gap: str = "",
+    deviation: str = "",
     variants: Mapping[str, str] | Iterable[str] = ("",),
 ) -> Callable[[Callable[[Play], Shown]], Callable[[Play], Shown]]:
     """Enter a function as the play of a row; `accepts` is what this version calls the expected verdict."""
@@ -97,7 +97,7 @@ def case(
     def enter(play: Callable[[Play], Shown]) -> Callable[[Play], Shown]:
         if id in CASES:
             raise ValueError(f"{id} is there twice")
-        CASES[id] = Case(id, title, expected, play, defence, accepted, culprit, gap)
+        CASES[id] = Case(id, title, expected, play, defence, accepted, culprit, deviation)
         return play
 
     return enter
@@ -122,7 +122,7 @@ class Row:
     harm: str
     """What the attacker gains without the defence."""
     reasons: tuple[str, ...]
-    """Why the row is not ok, or does not apply."""
+    """Why the row is not ok, does not apply, or is answered otherwise."""
 
     def tree(self) -> dict[str, object]:
         """As in JSON."""
@@ -139,7 +139,7 @@ def run_case(chosen: Case, parties: int, seed: int, judge: Judge) -> Row:
     if chosen.play is None or chosen.defence is None:
         why = (chosen.not_applicable,)
         return Row(chosen.id, chosen.expected, "not applicable", None, None, None, True, "", why)
-    problems: list[str] = [chosen.gap] if chosen.gap else []
+    problems: list[str] = []
     verdicts: dict[str, None] = {}
     culprits: dict[str, None] = {}
     judged: list[bool] = []
@@ -172,7 +172,7 @@ def run_case(chosen: Case, parties: int, seed: int, judge: Judge) -> Row:
         harmed,
         not problems,
         control.harm,
-        tuple(problems),
+        (*problems, *([f"otherwise than attacks.md: {chosen.deviation}"] if chosen.deviation else [])),
     )
 
 

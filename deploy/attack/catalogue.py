@@ -88,7 +88,7 @@ def table(rows: Sequence[Row]) -> str:
     lines.append("|---|---|---|---|---|---|---|---|")
     for row in rows:
         found = CASES[row.case]
-        told = "; ".join(row.reasons) if not row.harm or not row.ok else ""
+        told = "; ".join(row.reasons)
         control = f"`{found.defence.name.removeprefix('tacita.')}`: {_plain(row.harm)}" if found.defence else ""
         cells = [
             row.case, found.title, row.expected, row.verdict, row.culprit_named or "",

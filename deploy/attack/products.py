@@ -161,7 +161,7 @@ EVIL = b"ctacita.deploy.attack.products\ntouched\n(Vgotcha\ntR."
 @case("A20", "pickle in place of shares", "I InvalidEncoding",
       Defence("tacita.protocols.mpc.sharing.Sharing.decode", unpickling(CANARY), prevents=True),
       accepts="R MachineFault", variants=("as shares", "another length"),
-      gap="engine messages are not signed: the session ends and nobody is convicted")  # fmt: skip
+      deviation="the engine's messages are not signed: the session ends and nobody is convicted")  # fmt: skip
 def pickle_bytes(play: Play) -> Shown:
     CANARY.clear()
     frames = [0]

@@ -194,7 +194,7 @@ NAMES = {
 
 @case("A39", "valid certificate, another name", "R PeerRefused",
       Defence("tacita.node.server._peer_name", by_header, prevents=True), variants=tuple(NAMES),
-      gap="no evidence is kept: the header is not signed, the refusal stands in the log only")  # fmt: skip
+      deviation="the header is not signed: the log names the certificate, a stranger could not check it")  # fmt: skip
 def other_name(play: Play) -> Shown:
     certificate, header = NAMES[play.variant]
     caller = Caller(authorities()[0].certificate, issue(authorities()[0], certificate), header)

@@ -12,7 +12,7 @@ import pytest
 from tacita.crypto.sealing import SealingKey
 from tacita.deploy.attack import bids, dealing
 from tacita.protocols import evidence, releasing
-from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.channel import MAX_WAITING_MESSAGES, Envelope, sign
 from tacita.protocols.faults import Evidence, ProtocolFault
 from tacita.protocols.party import Result
 from tacita.protocols.reading import complaint
@@ -103,6 +103,24 @@ def bad_ticket(change: Change) -> Callable[[pytest.MonkeyPatch], Deviant]:
     return lambda patch: Deviant(3, deadline=3.0, lies={"ticket": change}, rewrite=silence("signed"))
 
 
+def readdressed(round_name: str, receiver: str) -> Callable[[pytest.MonkeyPatch], Deviant]:
+    """To this receiver, or each copy to the one who gets it."""
+    return lambda patch: Deviant(
+        3, rewrite=lambda e, r: replace(e, receiver=receiver or r) if e.round == round_name else e
+    )
+
+
+def twice(e: Envelope, r: str) -> Any:
+    key = Deviant(3).identities["node3"]
+    return [sign(e, key), sign(replace(e, receiver=r), key)] if e.round == "coins" else e
+
+
+def far_ahead(e: Envelope, r: str) -> Any:
+    key = Deviant(3).identities["node3"]
+    rounds = [f"round {k}" for k in range(MAX_WAITING_MESSAGES + 1)]
+    return [sign(replace(e, round=name), key) for name in rounds] if e.round == "masks" else e
+
+
 def passes_on(patch: pytest.MonkeyPatch) -> Deviant:
     def rewrite(e: Envelope, r: str) -> Envelope | None:
         if e.round == "ticket" and r == "node2":
@@ -174,6 +192,10 @@ KINDS: dict[str, tuple[str, str, Callable[[pytest.MonkeyPatch], Deviant]]] = {
     "wrong partial decryptions in the check, each": ("node3", "BadPartialDecryption", each_partials),
     "a bidder's shares of another bid": (bids.CHEAT, "ConversionMismatch", wrong_dealing(dealing.bidder, 0)),
     "a node's shares of other masks": ("node3", "ConversionMismatch", wrong_dealing(dealing.node, 0)),
+    "a broadcast for one": ("node3", "ProtocolFault", readdressed("freeze", "")),
+    "a private message for all": ("node3", "ProtocolFault", readdressed("mask shares", "*")),
+    "the same for one and for all": ("node3", "ProtocolFault", lambda patch: Deviant(3, rewrite=twice)),
+    "rounds that do not exist": ("node3", "ProtocolFault", lambda patch: Deviant(3, rewrite=far_ahead)),
     "no signature on the ticket": ("node3", "ProtocolFault", bad_ticket(first_bit)),
     "no BLS signature on the ticket": ("node3", "ProtocolFault", bad_ticket(last_bit)),
     "half a ticket": ("node3", "InvalidEncodingFault", bad_ticket(lambda p: p[:-1])),

@@ -106,7 +106,8 @@ def test_a_row_is_ok_only_with_a_refusal_and_a_harm() -> None:
     assert not silent.ok and "nothing that deviates was sent" in silent.reasons
     other = planted(refused, variants={"": "I Equivocation by node3"})
     assert not other.ok and "the verdict is R InvalidEncoding, not I Equivocation" in other.reasons
-    assert not planted(refused, gap="something is missing").ok
+    otherwise = planted(refused, deviation="for a reason")
+    assert otherwise.ok and otherwise.reasons == ("otherwise than attacks.md: for a reason",)
 
 
 def test_a_culprit_without_evidence_is_no_conviction() -> None:

@@ -42,6 +42,17 @@ def test_every_kind_of_evidence_convicts_its_culprit(kind: str) -> None:
         assert verdict.identity == key.public.hex()
 
 
+def test_every_message_of_an_honest_session_has_its_place() -> None:
+    _, said, session = honest_session()
+    places = [Envelope.decode(data[64:]) for data in said]
+    gathering, computing = (channel.session for channel in session.prover.channels)
+    seen = {e.round for e in places if e.session in (gathering, computing)}
+    assert {"hello", "coins/echo", "keys", "mask shares", "openings", "ticket", "signed", "partials"} <= seen
+    assert not [e.round for e in places if e.session == gathering and case.misplaced(e, True)]
+    assert not [e.round for e in places if e.session == computing and case.misplaced(e, False)]
+    assert case.misplaced(replace(places[0], round="round 7"), True)
+
+
 OFFLINE = """
 import sys
 from pathlib import Path
