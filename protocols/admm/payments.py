@@ -28,9 +28,9 @@ async def values(engine: Engine, market: Market, bids: Bids, x: Secret) -> Secre
         worth = await engine.dot(bids.price, filled, entry, market.entries)
         return await engine.trunc(worth, FRACTION)
     assert bids.value and bids.slope
-    square = await engine.trunc(await engine.mul(x, x), FRACTION)
-    twice = (await engine.mul(bids.value, x)) * 2 - await engine.mul(bids.slope, square)
-    return await engine.trunc(twice.halved(), FRACTION + 1)
+    # The average value of a unit first: its rounding error is multiplied by x, of less than a unit, not by the slope.
+    fall = await engine.trunc((await engine.mul(bids.slope, x)).halved(), FRACTION + 1)
+    return await engine.trunc(await engine.mul(bids.value - fall, x), FRACTION)
 
 
 async def cost(engine: Engine, market: Market, supply: Secret) -> Secret:
@@ -133,8 +133,8 @@ async def uniform(engine: Engine, market: Market, price: Secret, x: Secret) -> S
 async def _guard(engine: Engine, market: Market, bids: Bids, payment: Secret, worth: Secret) -> Secret:
     """max(min(p, v), 0), with v lowered by its largest rounding error: nobody pays more than its bid, or is paid.
 
-    Per entry `values` is off by at most one truncation, and for quadratic bids by another one times the slope.
+    Per entry `values` is off by at most one truncation, and for quadratic bids by another one times the quantity.
     """
-    slope = 1 if bids.slope is None else 1 + -(-bids.slope.hi >> FRACTION)
-    error = engine.info.ulp * slope * np.bincount(market.owners, minlength=market.bidders).astype(object)
+    truncations = 1 if bids.slope is None else 1 + -(-market.largest >> FRACTION)
+    error = engine.info.ulp * truncations * np.bincount(market.owners, minlength=market.bidders).astype(object)
     return await engine.positive_part(await engine.minimum(payment, worth - error))
