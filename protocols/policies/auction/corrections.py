@@ -64,7 +64,8 @@ def _closed_form() -> str:
     right = (value - prices - (float(np.sum(value - prices)) - slope * budget) / 2) / slope
     return (
         "b = 12, a = 1.5 in two slots, at most 4 in each and 7 together, prices 6.5576 and 6.2753: the clip takes "
-        f"{_numbers(clipped)}, {clipped.sum():.3f} in all; the program takes {_numbers(right)}, {right.sum():.3f} in all"
+        f"{_numbers(clipped)}, {clipped.sum():.3f} in all; "
+        f"the program takes {_numbers(right)}, {right.sum():.3f} in all"
     )
 
 
