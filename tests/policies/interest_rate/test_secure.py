@@ -68,7 +68,7 @@ def test_further_references_on_the_secure_engine(
     lines = [f"m{i},{','.join(row)}" for i, row in enumerate(rows)]
     outcome = on_engine(case({}, "\n".join([HEADER, *lines]) + "\n"))
     assert np.array(outcome["rates"]) - 4 == pytest.approx(path, abs=1e-6)
-    assert outcome["recoverable"] is recoverable
+    assert outcome["recoverable"] == recoverable
 
 
 def test_five_nodes_decide_the_same() -> None:
