@@ -1,7 +1,7 @@
 """Reading input files: rows of CSV text and exact decimal numbers; a message names file and line, never a value."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
@@ -17,6 +17,17 @@ def rows_of(lines: Iterable[str], file: str) -> Iterator[list[str]]:
             return
         except csv.Error as error:
             raise CallerMistake(f"{file} line {rows.line_num}: {error}; correct the file") from None
+
+
+def header_problem(header: Sequence[str], expected: Sequence[str]) -> str:
+    """What is wrong with a header that is not made of exactly these columns.
+
+    An unknown name is repeated only beside all expected ones: without them the line may be a private row.
+    """
+    missing, extra = [c for c in expected if c not in header], [c for c in header if c not in expected]
+    if missing:
+        return f"column '{missing[0]}' is missing"
+    return f"column '{extra[0][:40]}' is not known" if extra else "a column is there twice"
 
 
 def decimal(cell: str, what: str) -> Fraction:

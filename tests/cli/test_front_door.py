@@ -4,16 +4,20 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from tacita.cli.run import Options
+from tacita.cli.shows import FURTHER_DEMOS
 from tacita.deploy.local import BugInNode, most_telling
 from tacita.node.client import NodeFailure
 from tacita.protocols import faults
 from tacita.protocols.faults import TacitaError
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 front = import_module("tacita.cli.main")
 """The package exports the function of this name."""
 
@@ -59,7 +63,18 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "auction"], "Missing option '--terms'; see tacita run --help"),
         (["node", "init", "--data", "x"], "Missing option '--name'; see tacita node init --help"),
         (["run", "frob", "--terms", "t", "--inputs", "i", "--out", "o"], "there is no policy 'frob'"),
-        (["demo", "frob"], "there is no policy 'frob' in this version; choose from: auction"),
+        (
+            ["demo", "frob"],
+            "interest_rate, prediction, stabilisation, collateralised, depreciation, monetary_policy",
+        ),
+        (
+            ["run", "collateralised", "--terms", "t", "--inputs", "i", "--out", "o"],
+            'run stabilisation with model = "collateralised" in its terms',
+        ),
+        (
+            ["run", "monetary-policy", "--terms", "t", "--inputs", "i", "--out", "o"],
+            "or run tacita demo monetary_policy",
+        ),
         (["verify", "x", "--frob"], "No such option: --frob"),
         (["verify", "x", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["demo", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
@@ -72,6 +87,18 @@ def test_wrong_arguments_are_refused_with_the_right_help_page(
 ) -> None:
     assert run(*arguments) == 2
     assert sentence in said(capsys)
+
+
+@pytest.mark.parametrize("name", ["auction", "interest-rate", "prediction", "stabilisation", *FURTHER_DEMOS])
+def test_every_demo_runs_the_terms_and_inputs_of_its_example(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Options] = []
+    monkeypatch.setattr("tacita.cli.run._session", ran.append)
+    assert run("demo", name) == 0
+    (options,) = ran
+    folder = EXAMPLES / {"auction": "coin-issue"}.get(name, name)
+    assert options.tree == tomllib.loads((folder / "terms.toml").read_text())
+    assert options.texts["inputs"] == (folder / "inputs.csv").read_text()
+    assert options.plain and options.nodes == 3
 
 
 def families(base: type[TacitaError]) -> list[type[TacitaError]]:

@@ -1,7 +1,9 @@
 """The plain oracle: reference instances, optimality conditions, another solver, and the theorems about payments."""
 
+import tomllib
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import cvxpy as cp
 import numpy as np
@@ -13,6 +15,8 @@ from tacita.protocols.admm.plain import PlainOutcome, gap, solve_logarithmic, so
 from tests.economics import references as ref
 from tests.economics.exact import ZERO, Piece, Slot
 from tests.economics.generator import CLASSES, Files, random_files
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def solve(files: Files, guard: bool = True) -> PlainOutcome:
@@ -114,6 +118,26 @@ def test_a_reverse_auction_is_the_mirrored_forward_one() -> None:
     close(mirrored.allocation, ref.A1_ALLOCATION)
     close(mirrored.price, [12 - ref.A1_PRICE])
     close(mirrored.payment, {n: 12 * ref.A1_ALLOCATION[n][0] - p for n, p in ref.A1_CLARKE.items()})
+
+
+def test_the_readme_shows_the_result_of_the_demo() -> None:
+    """Its table of quantities, prices and payments, and its welfare, as the plain solver finds them."""
+    folder = ROOT / "examples" / "coin-issue"
+    outcome = solve(Files(tomllib.loads((folder / "terms.toml").read_text()), (folder / "inputs.csv").read_text()))
+    page = (ROOT / "README.md").read_text()
+    rows = {
+        cells[0]: [float(c.replace(",", "")) for c in cells[1:]]
+        for cells in map(str.split, page.splitlines())
+        if cells and cells[0] in {*outcome.allocation, "supply", "price"} and len(cells) in (6, 7)
+    }
+    assert len(rows) == 6
+    for name, numbers in rows.items():
+        slots = {"supply": outcome.supply, "price": outcome.price}.get(name) or outcome.allocation[name]
+        expected = [*slots[:4], slots[7]]
+        if name != "price":
+            expected.append(sum(outcome.payment.values()) if name == "supply" else outcome.payment[name])
+        close(numbers, expected, 1e-4)
+    assert f"welfare {outcome.welfare:,.2f}" in page
 
 
 def test_gap_reports_what_an_outcome_publishes_and_nothing_else() -> None:

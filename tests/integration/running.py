@@ -20,7 +20,8 @@ from tacita.deploy.manifest import Manifest
 from tacita.node.client import Finished, NodeFailure, Operator
 from tacita.node.config import Folder
 from tacita.proto import tacita_pb2
-from tacita.protocols.policies.registry import complete_with_inputs
+from tacita.protocols.mpc.demand import Demand, Opening
+from tacita.protocols.policies.registry import POLICIES, complete_terms, complete_with_inputs
 from tests.integration.samples import Sample, named
 
 TACITA = (sys.executable, "-m", "tacita.cli")
@@ -272,6 +273,18 @@ class Running:
     def result(self, name: str, session: str) -> Path:
         """Where a node keeps the results of a session."""
         return Folder(self.data(name)).session(session)
+
+    def openings(self, name: str, session: str) -> list[Opening]:
+        """What a node's engine opened in a session."""
+        entries = json.loads((self.result(name, session) / "openings.json").read_text())
+        return [Opening(*entry) for entry in entries]
+
+    def announced(self, session: str) -> Demand:
+        """The dry run of a session from its terms and public patterns alone, as the certificate tells them."""
+        tree = json.loads((self.result(self.names[0], session) / "certificate.json").read_text())
+        terms = complete_terms(tree["terms"])
+        instance = POLICIES[terms.policy].instance(terms, {e["name"]: tuple(e["pattern"]) for e in tree["enrolled"]})
+        return instance.demand(len(self.names), (len(self.names) - 1) // 2, terms.session.security)
 
 
 def outcome(out: Path) -> dict[str, Any]:

@@ -51,7 +51,7 @@ CASES = {
     # the inputs as a table
     "missing column": Case(bids(f"a,1,{PRIVATE},0,6\n", "bidder,slot,value,min,max\n"), "column 'slope' is missing"),
     "unknown column": Case(bids("", HEADER.strip() + ",note\n"), "column 'note' is not known"),
-    "column twice": Case(bids("", "bidder,slot,value,value,min,max\n"), "column 'slope' is missing"),
+    "column twice": Case(bids("", "bidder,slot,value,slope,min,max,max\n"), "a column is there twice"),
     "no header": Case(bids(f"a,1,{PRIVATE},1,0,6\n", ""), "inputs line 1"),
     "empty file": Case(bids("", ""), "inputs line 1"),
     "a row too short": Case(bids(f"a,1,{PRIVATE}\n"), "inputs line 2: 3 values where the header has 6"),

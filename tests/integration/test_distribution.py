@@ -3,15 +3,13 @@
 import json
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tacita.crypto.threshold import check_share
 from tacita.node.config import Folder
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS, Demand, Opening
-from tacita.protocols.policies.registry import POLICIES, complete_terms
+from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS
 from tests.integration import samples
 from tests.integration.running import Running, background, children, command_line, finished, outcome, read_until
 
@@ -86,9 +84,9 @@ def test_outcome_and_certificate_are_equal_at_all_nodes(running: Running, a1: Pa
 
 
 def test_the_openings_of_every_node_are_the_list_that_the_dry_run_allows(running: Running, a1: Path) -> None:
-    demand = _demand(running, "reference-a1")
+    demand = running.announced("reference-a1")
     for name in running.names:
-        ledger = _ledger(running, name, "reference-a1")
+        ledger = running.openings(name, "reference-a1")
         assert ledger == list(demand.openings)
         # What no mask hides is hidden by a uniform factor that nobody knows. Three nodes open no random squares.
         uniform = {entry.kind for entry in ledger} - set(MASKED_KINDS)
@@ -98,19 +96,6 @@ def test_the_openings_of_every_node_are_the_list_that_the_dry_run_allows(running
 def test_all_nodes_keep_the_same_ledger_in_table_sessions_too(running: Running, tmp_path: Path) -> None:
     sample = samples.named(samples.TINY, "ledger-table")
     assert running.run(sample.write(tmp_path), tmp_path / "out").code == 0
-    ledgers = [_ledger(running, name, "ledger-table") for name in running.names]
+    ledgers = [running.openings(name, "ledger-table") for name in running.names]
     assert ledgers[0] == ledgers[1] == ledgers[2]
-    assert ledgers[0] == list(_demand(running, "ledger-table").openings)
-
-
-def _ledger(running: Running, name: str, session: str) -> list[Opening]:
-    entries: Iterable[tuple[str, int, int]] = json.loads((running.result(name, session) / "openings.json").read_text())
-    return [Opening(*entry) for entry in entries]
-
-
-def _demand(running: Running, session: str) -> Demand:
-    """The dry run from the terms and the public pattern alone, as the certificate tells them."""
-    tree = json.loads((running.result(running.names[0], session) / "certificate.json").read_text())
-    patterns = {e["name"]: tuple(e["pattern"]) for e in tree["enrolled"]}
-    terms = complete_terms(tree["terms"])
-    return POLICIES["auction"].instance(terms, patterns).demand(3, 1, "abort")
+    assert ledgers[0] == list(running.announced("ledger-table").openings)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.running import outcome, succeeded, tacita, tree_of
+from tests.integration.running import Running, outcome, succeeded, tacita, tree_of
 from tests.policies.interest_rate.committees import P4, P4_PATH
 
 pytestmark = pytest.mark.cluster
 
 TERMS = """policy = "interest_rate"
+[session]
+name = "may-meeting"
 [economy]
 slope = 0.11
 persistence = 0.62
@@ -43,6 +45,9 @@ def test_a_committee_decides_and_the_certificate_shows_it(idle: Path, tmp_path: 
     assert verified["valid"] and verified["outcome"]["rates"] == result["rates"]  # type: ignore[index]
     opened = json.loads((out / "certificate.json").read_text())["opened"]
     assert sum(len(values) for values in opened.values()) == 5, "four rates and one bit"
+    committee = Running(idle)
+    for name in committee.names:
+        assert committee.openings(name, "may-meeting") == list(committee.announced("may-meeting").openings)
     picture = out / "interest_rate.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert stat.S_IMODE(picture.stat().st_mode) == 0o600, "it shows what the members kept secret"

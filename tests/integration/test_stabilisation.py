@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.running import Running, outcome, succeeded, tacita
-from tests.integration.samples import Sample
+from tests.integration.samples import Sample, named
 
 pytestmark = pytest.mark.cluster
 
@@ -37,11 +37,20 @@ iterations = 30
     "alice,1,0.95,-1.1,0.0131415926,-0.01\n"
     "bob,1,0.85,-0.8,-0.004,0.02\nbob,2,0.85,-0.8,0.004,-0.02\n",
 )
+NAME = "issue-of-may"
 
 
 def test_a_session_leaves_a_decision_that_anyone_can_check(running: Running, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = ["run", "stabilisation", *SMALL.write(tmp_path / "in"), "--cluster", running.folder, "--out", out]
+    arguments = [
+        "run",
+        "stabilisation",
+        *named(SMALL, NAME).write(tmp_path / "in"),
+        "--cluster",
+        running.folder,
+        "--out",
+        out,
+    ]
     ran = succeeded(tacita(*arguments, "--plain"))
     result = outcome(out)
     assert (result["security"], result["provenance"], result["inputs_bound"]) == ("abort", "dealerless", True)
@@ -55,6 +64,8 @@ def test_a_session_leaves_a_decision_that_anyone_can_check(running: Running, tmp
     assert (out / "stabilisation.png").exists() and not (out / "private").exists()
     certificate = (out / "certificate.json").read_text()
     assert "131415926" not in certificate and "131415926" not in json.dumps(result) + ran.out + ran.err
+    for name in running.names:
+        assert running.openings(name, NAME) == list(running.announced(NAME).openings)
     checked = succeeded(tacita("verify", out / "certificate.json", "--roster", out / "roster.json"))
     assert "is valid" in checked.out
 

@@ -62,6 +62,12 @@ def test_the_corrected_order_ends_at_the_optimum_even_if_users_come_and_go() -> 
         assert found.price == pytest.approx(best.price, abs=1e-9)
 
 
+def test_the_program_with_a_budget_is_that_of_bidder_4_in_a2() -> None:
+    """Economics.md section 2.5: x_4 = (3.405884728022, 0, 3.594115271978, 0)."""
+    (entry,) = [c for c in ALL if c.id == "auction.closed_form"]
+    assert "takes (3.628, 3.816), 7.445 in all; the program takes (3.406, 3.594), 7.000 in all" in entry.evidence()
+
+
 def test_payments_are_those_of_the_reference() -> None:
     payments = [(printed.clarke_payment(printed.A1, i), printed.printed_payment(printed.A1, i)) for i in range(3)]
     clarke, paper = np.array(payments).T

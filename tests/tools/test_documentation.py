@@ -86,6 +86,19 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.parametrize("name", ["stabilisation", "interest-rate", "prediction", "monetary-policy"])
+def test_every_policy_has_an_example_a_picture_a_notebook_and_a_page_on_what_is_revealed(name: str) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    demo = name.replace("-", "_")
+    assert (ROOT / "examples" / name).is_dir() and f"examples/{name}" in page
+    assert (ROOT / "notebooks" / f"{demo}.ipynb").exists() and f"../notebooks/{demo}.ipynb" in page
+    pictures = re.findall(r"^!\[[^\]]+\]\((images/[\w-]+\.png)\)$", page, re.MULTILINE)
+    assert pictures and all((ROOT / "docs" / p).read_bytes().startswith(b"\x89PNG") for p in pictures)
+    assert re.search(rf"`?tacita demo {demo} --out", page)
+    assert re.search(r"private", page) and re.search(r"revealed|Who learns what|public afterwards", page)
+    assert f"]({'docs/' + name}.md)" in (ROOT / "README.md").read_text()
+
+
 def test_every_test_named_in_the_readme_exists() -> None:
     for name in re.findall(r"`(tests/[\w/.]+)`", (ROOT / "README.md").read_text()):
         assert (ROOT / name).exists(), name

@@ -56,6 +56,19 @@ def _penalties() -> str:
     )
 
 
+def _closed_form() -> str:
+    slope, value, most, budget = 1.5, 12.0, 4.0, 7.0
+    prices = np.array([6.557597657148, 6.275251841214])  # A2's clearing prices in slots 1 and 3
+    clipped = np.clip((value - prices) / slope, 0, most)
+    # Inside the box the budget's multiplier ν lowers both quantities alike: Σ (b − λ_t − ν)/a = d.
+    right = (value - prices - (float(np.sum(value - prices)) - slope * budget) / 2) / slope
+    return (
+        "b = 12, a = 1.5 in two slots, at most 4 in each and 7 together, prices 6.5576 and 6.2753: the clip takes "
+        f"{_numbers(clipped)}, {clipped.sum():.3f} in all; "
+        f"the program takes {_numbers(right)}, {right.sum():.3f} in all"
+    )
+
+
 def _dimensions() -> str:
     ended = algorithm_3(A1, PENALTY, 100, False)
     return f"A1 has T = 1 and the corrected iteration needs {np.size(ended.price)} price and {len(ended.x)} quantities"
@@ -243,6 +256,13 @@ CORRECTIONS = (
         "converges for every q > 0 (Theorem 7)",
         "in the corrected order only",
         _penalties,
+    ),
+    Correction(
+        "auction.closed_form",
+        "(8.29), x-update",
+        "in closed form",
+        "with a box and a row C_i x_i ≤ d_i it is a small quadratic program; a clip suits the box alone",
+        _closed_form,
     ),
     Correction(
         "auction.dimensions",

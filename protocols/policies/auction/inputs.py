@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.policies.auction.terms import MAX_BIDDERS, MAX_STEPS, AuctionTerms
-from tacita.protocols.policies.columns import decimal, rows_of
+from tacita.protocols.policies.columns import decimal, header_problem, rows_of
 from tacita.protocols.terms import check_name
 
 QUADRATIC_HEADER = ("bidder", "slot", "value", "slope", "min", "max")
@@ -84,8 +84,7 @@ def read_inputs(lines: Iterable[str], slots: int, budgets: Iterable[str] | None 
 
 def _wrong_header(header: tuple[str, ...]) -> CallerMistake:
     expected = STEPS_HEADER if {"price", "quantity"} & set(header) else QUADRATIC_HEADER
-    missing, extra = [c for c in expected if c not in header], [c for c in header if c not in expected]
-    problem = f"column '{missing[0]}' is missing" if missing else f"column '{extra[0] if extra else '?'}' is not known"
+    problem = header_problem(header, expected)
     return CallerMistake(
         f"inputs line 1: {problem}; the header must be {','.join(QUADRATIC_HEADER)} or {','.join(STEPS_HEADER)}"
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
-from tacita.protocols.policies.columns import decimal, rows_of
+from tacita.protocols.policies.columns import decimal, header_problem, rows_of
 from tacita.protocols.policies.interest_rate.terms import FEWEST_MEMBERS, LIMITS, MAX_MEMBERS, CommitteeTerms
 from tacita.protocols.terms import check_name
 
@@ -66,16 +66,14 @@ def too_few() -> str:
 
 
 def _wrong_header(header: tuple[str, ...], expected: tuple[str, ...]) -> CallerMistake:
-    missing, extra = [c for c in expected if c not in header], [c for c in header if c not in expected]
-    hint = f"; the header must be {','.join(expected)}"
-    if missing:
-        return CallerMistake(f"inputs line 1: column '{missing[0]}' is missing{hint}")
-    if extra and extra[0] in LIMITS:
+    extra = [c for c in header if c in LIMITS and c not in expected]
+    if extra and set(expected) <= set(header):
         return CallerMistake(
             f"inputs line 1: column '{extra[0]}' needs [committee] method = \"consensus\"; "
             "change the terms or remove it"
         )
-    return CallerMistake(f"inputs line 1: column '{extra[0][:40] if extra else '?'}' is not known or twice{hint}")
+    problem = header_problem(header, expected)
+    return CallerMistake(f"inputs line 1: {problem}; the header must be {','.join(expected)}")
 
 
 def check_member(terms: CommitteeTerms, name: str, inputs: MemberInputs) -> None:

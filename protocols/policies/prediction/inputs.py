@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
-from tacita.protocols.policies.columns import decimal, rows_of
+from tacita.protocols.policies.columns import decimal, header_problem, rows_of
 from tacita.protocols.policies.prediction.terms import MAX_PARTIES, MAX_PRICES, MIN_PARTIES, PredictionTerms
 from tacita.protocols.terms import check_name
 
@@ -39,11 +39,7 @@ def read_histories(lines: Iterable[str], fewest: int = MIN_PARTIES) -> dict[str,
     rows = rows_of(lines, "inputs")
     header = tuple(name.strip() for name in next(rows, []))
     if sorted(header) != sorted(HEADER):
-        missing, extra = [c for c in HEADER if c not in header], [c for c in header if c not in HEADER]
-        problem = (
-            f"column '{missing[0]}' is missing" if missing else f"column '{extra[0] if extra else '?'}' is not known"
-        )
-        raise CallerMistake(f"inputs line 1: {problem}; the header must be {','.join(HEADER)}")
+        raise CallerMistake(f"inputs line 1: {header_problem(header, HEADER)}; the header must be {','.join(HEADER)}")
     found: dict[str, dict[int, Fraction]] = {}
     for line, row in enumerate(rows, start=2):
         if not row:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tacita.protocols.faults import CallerMistake
-from tacita.protocols.policies.columns import decimal, rows_of
+from tacita.protocols.policies.columns import decimal, header_problem, rows_of
 from tacita.protocols.policies.stabilisation.terms import Interval, StabilisationTerms
 from tacita.protocols.terms import check_name
 
@@ -50,10 +50,7 @@ def read_inputs(lines: Iterable[str], terms: StabilisationTerms) -> dict[str, Pa
     rows, expected = rows_of(lines, "inputs"), columns(terms)
     header = tuple(name.strip() for name in next(rows, []))
     if sorted(header) != sorted(expected):
-        missing, extra = [c for c in expected if c not in header], [c for c in header if c not in expected]
-        problem = f"column '{missing[0]}' is missing" if missing else "a column is unknown or twice there"
-        if extra and not missing:
-            problem = f"column '{extra[0][:40]}' is not known"
+        problem = header_problem(header, expected)
         raise CallerMistake(f"inputs line 1: {problem}; the header must be {','.join(expected)}")
     place = [header.index(name) for name in expected]
     parties: dict[str, dict[int, Scenario]] = {}

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -103,7 +103,7 @@ def demo(
         monetary_policy.run(out, cluster, format == "json", begun)
         return
     policy, folder = FURTHER_DEMOS.get(policy.replace("-", "_"), (policy, ""))
-    policy = _policy(policy)
+    policy = _policy(policy, DEMOS)
     example = Path(str(package_files("tacita") / "examples" / (folder or SHOWS[policy].example)))
     options = Options(
         tree=read_terms(example / "terms.toml"),
@@ -119,11 +119,19 @@ def demo(
     _session(options)
 
 
-def _policy(name: str) -> str:
+def _policy(name: str, choice: Iterable[str] = POLICIES) -> str:
     policy = name.replace("-", "_")
-    if policy not in POLICIES:
-        raise CallerMistake(f"there is no policy '{name[:40]}' in this version; choose from: {', '.join(POLICIES)}")
-    return policy
+    if policy in POLICIES:
+        return policy
+    if policy in FURTHER_DEMOS:
+        of = FURTHER_DEMOS[policy][0]
+        raise CallerMistake(f'{policy} is a model of the policy {of}: run {of} with model = "{policy}" in its terms')
+    if policy == CHAIN:
+        raise CallerMistake(
+            f"{CHAIN} is a chain of sessions: run its policies one by one, each following the certificate before it "
+            f"(docs/monetary-policy.md), or run tacita demo {CHAIN}"
+        )
+    raise CallerMistake(f"there is no policy '{name[:40]}' in this version; choose from: {', '.join(choice)}")
 
 
 def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:

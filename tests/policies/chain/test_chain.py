@@ -1,7 +1,9 @@
 """A chain of sessions: every arrow is checked, and a session that is left out, swapped or altered is noticed."""
 
 import tomllib
+from importlib import import_module
 from importlib.resources import files as package_files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,11 @@ from tacita.cli.monetary_policy import INPUTS, Market, with_reading, worth
 from tacita.protocols.faults import CallerMistake, VerificationFailed
 from tacita.protocols.policies.chain import Link, carried, check_chain, next_terms
 from tacita.protocols.policies.registry import read_session
+from tests.integration.running import tree_of
 
+front = import_module("tacita.cli.main")
+
+OWN_CLUSTER = {"demo": ["--cluster", "{0}/cluster"], "verify": []}
 EXAMPLE = package_files("tacita") / "examples" / "monetary-policy"
 OUTCOMES: list[tuple[str, dict[str, Any]]] = [
     ("prediction", {"forecast": 1.0292923044, "latest": [1.0388, 1.03]}),
@@ -102,3 +108,33 @@ def test_histories_and_bids_of_the_next_period() -> None:
     added = sorted(set(longer.splitlines()) - set(prices.splitlines()))
     assert added == ["east-desk,13,1.010300", "north-desk,13,1.009800", "west-desk,13,1.009900"]
     assert worth(bids, 0.5).splitlines()[1] == "aster,1,0.530500,0.0000042,0,9000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["demo", "monetary_policy", "--out", "{0}/used"], "holds the periods of an earlier run"),
+        (["demo", "monetary_policy", "--out", "{0}/file"], "is a file"),
+        (["verify", "{0}/empty"], "holds no certificate.json; give the folder of results"),
+        (["verify", "{0}/nowhere"], "cannot be read"),
+        (["verify", "{0}/used", "--terms", "{0}/file"], "--terms is for one certificate"),
+        (["verify", "{0}/used"], "the certificate is malformed"),
+        (["verify", "{0}/used", "--roster", "{0}/nowhere"], "the roster {0}/nowhere cannot be read"),
+    ],
+    ids=["a used folder", "a file", "an empty folder", "no folder", "terms of a chain", "no certificates", "no roster"],
+)
+def test_what_a_caller_can_get_wrong_ends_in_a_sentence_and_writes_nothing(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for period in ("period-1", "period-2"):
+        (tmp_path / "used" / period).mkdir(parents=True)
+        (tmp_path / "used" / period / "certificate.json").write_text("{}\n")
+    (tmp_path / "file").write_text("mine")
+    before = tree_of(tmp_path)
+    assert front._run([word.format(tmp_path) for word in [*arguments, *OWN_CLUSTER[arguments[0]]]]) == (
+        1 if "malformed" in sentence else 2
+    )
+    err = capsys.readouterr().err
+    assert sentence.format(tmp_path) in err and err.count("tacita: ") == 1 and "Traceback" not in err
+    assert tree_of(tmp_path) == before

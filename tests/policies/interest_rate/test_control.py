@@ -75,6 +75,37 @@ def test_exact_and_plain_solutions_are_those_of_another_solver(seed: int) -> Non
     assert plain.minimum(h, f, lower) == pytest.approx(exact, abs=1e-8)
 
 
+@pytest.mark.parametrize("what", ["mean, path", "consensus"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_committee_decides_as_another_solver(what: str, seed: int) -> None:
+    """Every member's costs, simulated period by period, and its own limits as constraints, handed to CLARABEL."""
+    print("seed", seed)
+    limited = what == "consensus"
+    text = random_inputs(seed, 3 + seed, limited)
+    given = case(EVERY[what], text, economy={"previous_rate": 2 + seed}, objective={"moves": 2 + seed, "horizon": 8})
+    terms, c, e = given.instance.terms, given.instance.terms.controller, given.instance.terms.economy
+    a, p, z, d = (float(v) for v in (e.slope, e.persistence, e.sensitivity, c.discount))
+    rates = cvxpy.Variable(c.moves)  # in percent, so that limits are as the members wrote them
+    total, limits = cvxpy.Constant(0), [rates >= 0]
+    for member in given.members.values():
+        weight = float(member.preference)
+        y, x = float(member.output_gap), float(member.inflation - e.inflation_target)
+        last = float(terms.previous_rate)
+        if member.limits is not None:
+            least, most, move = map(float, member.limits)
+            room = move * np.arange(1, c.moves + 1)
+            limits += [rates >= least, rates <= most, cvxpy.abs(rates - last) <= room]
+        for k in range(c.horizon):
+            rate = rates[min(k, c.moves - 1)]
+            deviation = rate - float(e.neutral)
+            total += d**k * (float(c.rate_weight) * deviation**2 + float(c.move_weight) * (rate - last) ** 2)
+            y, x, last = p * y + z * x - z * deviation, a * y + x, rate
+            total += d ** (k + 1) * ((1 - weight) * y**2 + weight * x**2)
+    tight = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
+    cvxpy.Problem(cvxpy.Minimize(total), limits).solve(solver=cvxpy.CLARABEL, **tight)
+    assert plain.decide(terms, given.members).rates == pytest.approx(rates.value, abs=1e-6)
+
+
 def committee() -> tuple[list[Views], list[tuple[plain.Reals, plain.Reals]]]:
     example = case({})
     views = [plain.views_of(example.instance.terms, inputs) for inputs in example.members.values()]

@@ -43,7 +43,7 @@ def terms(sentence: str, committee: Mapping[str, Any] | None = None, **sections:
 CASES = {
     "missing column": Case("column 'inflation' is missing", "member,preference,output_gap\na,0.5,1\n"),
     "unknown column": Case("column 'note' is not known", P4.replace("inflation", "inflation,note", 1)),
-    "column twice": Case("is not known or twice", P4.replace("inflation", "inflation,inflation", 1)),
+    "column twice": Case("a column is there twice", P4.replace("inflation", "inflation,inflation", 1)),
     "limits without consensus": Case("column 'least' needs [committee] method = \"consensus\"", P4_LIMITED),
     "no limits": Case("column 'least' is missing", P4, CONSENSUS),
     "empty file": Case("inputs line 1", ""),

@@ -25,7 +25,7 @@ def cell(price: str) -> str:
 INPUTS = {
     "missing column": ("party,price\na,3\n", "inputs line 1: column 'period' is missing"),
     "unknown column": ("party,period,price,note\n", "column 'note' is not known"),
-    "column twice": ("party,price,price\n", "column 'period' is missing"),
+    "column twice": ("party,period,price,price\n", "a column is there twice"),
     "empty file": ("", "inputs line 1: column 'party' is missing"),
     "a row too short": (HEADER + "a,1\n", "inputs line 2: 2 values where the header has 3"),
     "0 parties": (HEADER, "0 parties take part; a prediction needs at least 3"),

@@ -1,5 +1,7 @@
 """The network's updates by their optimality conditions, and training: divided data give the same weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -21,6 +23,7 @@ from tacita.protocols.policies.prediction.network import (
 )
 
 WIDTHS = (5, 24, 1)
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "prediction.md"
 
 
 def learners(parties: int, loss: str = "squared", widths: tuple[int, ...] = WIDTHS) -> list[Learner]:
@@ -74,10 +77,17 @@ def test_secure_sums_of_real_engines_give_central_weights() -> None:
 
 def test_reference_accuracies() -> None:
     """economics.md section 5: the network learns what least squares cannot see."""
+    page = PAGE.read_text()
     for loss in ("squared", "hinge"):
         found = synthetic_accuracy(loss)
         assert found["network"] >= 0.80 and found["linear"] <= 0.72
+        shown = f"{found['network']:.3f} right, least squares {found['linear']:.3f}"
+        assert f"with {loss} loss after 40 iterations: {shown}" in page
     inflation = evaluate("inflation", read_series("inflation"))
+    shares = [*inflation.networks, inflation.scores["linear"].accuracy, inflation.scores["naive"].accuracy]
+    errors = [inflation.scores[name].root_mean_square for name in ("network", "linear", "naive")]
+    (row,) = [line.split() for line in page.splitlines() if line.split()[:3] == ["inflation", "137", "60"]]
+    assert row[3:] == [*(f"{x:.2f}" for x in shares), inflation.rule, *(f"{x:.3g}" for x in errors)]
     assert inflation.scores["network"].accuracy >= 0.58
     assert inflation.scores["linear"].accuracy >= 0.70
 

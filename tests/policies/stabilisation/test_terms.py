@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Files, str]] = {
     "empty file": (inputs(header=""), "inputs line 1: column 'party' is missing"),
     "missing column": (inputs(header=HEADER.replace(",effect", "")), "column 'effect' is missing"),
     "unknown column": (inputs(header=HEADER + ",note"), "column 'note' is not known"),
-    "column twice": (inputs(header=HEADER + ",effect"), "a column is unknown or twice there"),
+    "column twice": (inputs(header=HEADER + ",effect"), "a column is there twice"),
     "too few shocks": (inputs(header=HEADER.replace(",shock_5", "")), "column 'shock_5' is missing"),
     "short row": (inputs("a,1,0.9"), "inputs line 2: 3 values where the header has 9"),
     "0 parties": (inputs(), "0 scenarios take part"),

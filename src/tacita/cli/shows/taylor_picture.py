@@ -10,6 +10,7 @@ from tacita.protocols.policies.interest_rate.corrections import MODEL
 from tacita.protocols.policies.interest_rate.economy import Rule, closed_loop, region, spectral_radius
 
 STEPS = 181
+STABLE = "#cfe0f3"
 PANELS = (((0.0, 6.0), (-3.0, 11.0)), ((0.0, 110.0), (-3.0, 16.0)))
 """(φ_π, φ_y) ranges: the usual one, and one in which print and correction come apart."""
 
@@ -20,12 +21,13 @@ def save_region(path: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.patches import Patch
 
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     for axis, (across, up) in zip(axes, PANELS, strict=True):
         phi_pi, phi_y = np.linspace(*across, STEPS), np.linspace(*up, STEPS)
         radius = [[spectral_radius(*closed_loop(*MODEL, Rule(y, x))) for x in phi_pi] for y in phi_y]
-        axis.contourf(phi_pi, phi_y, radius, levels=[0, 1, 1e9], colors=["#cfe0f3", "#ffffff"])
+        axis.contourf(phi_pi, phi_y, radius, levels=[0, 1, 1e9], colors=[STABLE, "#ffffff"])
         low, high = np.array([region(*MODEL, x) for x in phi_pi]).T
         inside = (phi_pi > 1) & (low < high)
         for line in (low, high):
@@ -40,8 +42,9 @@ def save_region(path: Path) -> None:
         axis.grid(alpha=0.2)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("response to the output gap φ_y")
-    axes[0].plot([], [], "s", color="#cfe0f3", ms=10, label="spectral radius below 1")
-    axes[0].legend(frameon=False, fontsize=9, loc="center right")
+    handles, _ = axes[0].get_legend_handles_labels()
+    handles.append(Patch(facecolor=STABLE, edgecolor="#9ab8d8", label="spectral radius below 1"))
+    axes[0].legend(handles=handles, fontsize=9, loc="center right")
     for point, name in (((30, 0.95), "(30, 0.95)"), ((100, 14.2), "(100, 14.2)")):
         axes[1].plot(*point, "o", color="#111", ms=5)
         axes[1].annotate(name, point, xytext=(-8, 8), textcoords="offset points", fontsize=9, ha="right")
