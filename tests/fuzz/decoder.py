@@ -17,6 +17,8 @@ class Decoder:
     reads: Callable[[bytes], object]
     bad: Sequence[bytes] = ()
     arithmetic: bool = False
+    inputs: int = 5000
+    """Broken inputs in a run of the tests, unless arithmetic; `make fuzz` takes as many of every decoder."""
 
 
 Seeds = Callable[[], Sequence[bytes]]

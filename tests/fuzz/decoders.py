@@ -53,7 +53,7 @@ from tacita.node.worker import JOB, frame, listen
 from tacita.proto.tacita_pb2 import EngineData, Frame, Piece, Probe
 from tacita.protocols import evidence as files
 from tacita.protocols import judge, messages, releasing
-from tacita.protocols.channel import ABORT, GREET, Channel, Envelope, convicted, open_signed, sign
+from tacita.protocols.channel import ABORT, GREET, Channel, Envelope, convicted, echo_of, open_signed, sign
 from tacita.protocols.faults import Evidence
 from tacita.protocols.keygen import judge as ceremony_judge
 from tacita.protocols.keygen import trial
@@ -78,6 +78,7 @@ from tests.adversary.honest import LINES, TERMS
 from tests.fuzz.corpus import ceremony, session
 from tests.fuzz.decoder import JSON_BOMBS, NESTED, Decoder, on_tree, text_of, tree
 from tests.fuzz.policies import POLICIES
+from tests.keygen.records import opened, records
 
 sys.setrecursionlimit(100_000)  # as py_ecc does when a signature is first checked
 
@@ -515,33 +516,48 @@ def _modulus(data: bytes) -> None:
     certificate.verify(ceremony().ring.roster)
 
 
+@lru_cache(maxsize=1)
+def _batch() -> Evidence:
+    """S1 to S4 of a batch with everybody's echoes, as one node would show it."""
+    whole = records(ceremony().ring)[-1]
+    rounds = [f"S{n}{end}" for n in (1, 2, 3, 4) for end in ("", "/echo")]
+    return replace(whole, signed=tuple(d for d in whole.signed if opened(d).round in rounds))
+
+
 def _ceremony_evidence() -> Sequence[bytes]:
-    """S1 of everybody, one of them broken, as one node would show it."""
-    ring, made = ceremony().ring, []
-    for sent in ring.sent:
-        if sent.envelope.round in ("S1", "S2", "S3", "S4") and sent.receiver == "node1":
-            made.append(sign(sent.envelope, ring.identities[sent.envelope.sender]))
-    return [files.encode(Evidence("keygen", tuple(made)), ring.roster)]
+    return [files.encode(_batch(), ceremony().ring.roster)]
+
+
+def _ceremony_evidence_files() -> Sequence[bytes]:
+    ring = ceremony().ring
+    return [files.to_file(evidence, ring.roster) for evidence in (_batch(), records(ring)[-1])]
 
 
 def _ceremony_judged(data: bytes) -> object:
     ring = ceremony().ring
-    return ceremony_judge.verdict(toy(), ring.roster, files.decode(data, ring.roster))
+    return ceremony_judge.verdict(ring.roster, files.decode(data, ring.roster))
+
+
+def _in_context(data: bytes) -> object:
+    return ceremony_judge.verdict(ceremony().ring.roster, replace(_batch(), context=data))
 
 
 def _words_in_ceremony(data: bytes) -> object:
-    """Payloads of S1 to S4 of node3, properly signed: what the judge reads behind the signatures."""
-    ring, cut = ceremony().ring, len(data) // 4
-    signed = []
-    for sent in ring.sent:
-        envelope = sent.envelope
-        if envelope.round in ("S1", "S2", "S3", "S4") and sent.receiver in ("node1", "node2"):
-            if envelope.sender == "node3":
-                n = int(envelope.round[1]) - 1
-                payload = data[n * cut : (n + 1) * cut]
-                envelope = Envelope(envelope.session, envelope.round, "node3", envelope.receiver, 0, payload)
-            signed.append(sign(envelope, ring.identities[envelope.sender]))
-    return ceremony_judge.verdict(toy(), ring.roster, Evidence("keygen", tuple(dict.fromkeys(signed))))
+    """Payloads of S1 to S4 of node3, properly signed and echoed: what the judge reads behind the signatures."""
+    ring, cut, heard = ceremony().ring, len(data) // 4, list[Envelope]()
+    for envelope in map(opened, _batch().signed):
+        if envelope.sender == "node3" and "/" not in envelope.round:
+            n = int(envelope.round[1]) - 1
+            envelope = replace(envelope, payload=data[n * cut : (n + 1) * cut])
+        heard.append(envelope)
+    signed = {(e.round, e.sender): sign(e, ring.identities[e.sender]) for e in heard if "/" not in e.round}
+    for envelope in heard:
+        said, _, echo = envelope.round.partition("/")
+        if echo:
+            vector = echo_of(signed[said, name] for name in ring.names)
+            again = replace(envelope, payload=vector)
+            signed[envelope.round, envelope.sender] = sign(again, ring.identities[envelope.sender])
+    return ceremony_judge.verdict(ring.roster, replace(_batch(), signed=tuple(signed.values())))
 
 
 PARTIES = toy()
@@ -592,7 +608,13 @@ CEREMONIES = [
     ),
     Decoder("ceremony/evidence", _ceremony_evidence, _ceremony_judged, arithmetic=True),
     Decoder(
-        "ceremony/words behind evidence", lambda: [b"".join((_said(s)[-1]) for s in ("S1", "S2", "S3", "S4"))],
+        "ceremony/evidence file, judged", _ceremony_evidence_files,
+        lambda d: judge.judge(d, ceremony().ring.roster), JSON_BOMBS, arithmetic=True,
+    ),
+    Decoder("ceremony/context of evidence", lambda: [_batch().context], _in_context, JSON_BOMBS, arithmetic=True),
+    Decoder(
+        "ceremony/words behind evidence",
+        lambda: [b"".join(e.payload for e in map(opened, _batch().signed) if e.sender == "node3" and "/" not in e.round)],
         _words_in_ceremony, arithmetic=True,
     ),
     Decoder("renewal/commitments", _commitments, lambda d: _dealing()[0].read(d)),

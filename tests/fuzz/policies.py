@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.cluster_in_memory import insecure_key
 from tests.fuzz.decoder import JSON_BOMBS, Decoder, on_tree, text_of, tree
 from tests.policies.stabilisation.sessions import PartCluster
 
-BITS = 512
+BITS, INPUTS = 512, 500
 COMMITTEE: dict[str, Any] = {
     "policy": "interest_rate",
     "session": {"name": "rates"},
@@ -302,7 +303,10 @@ def _bad_rows(inputs: str) -> list[bytes]:
 
 
 POLICIES = [
-    *(entry for policy in ("interest_rate", "prediction", "stabilisation") for entry in of_policy(policy)),
-    Decoder("prediction/training, verified", lambda: [certificate("prediction", 1)], _training, arithmetic=True),
-    Decoder("chain", _chain_seeds, _chained, [*UNSOLD, *JSON_BOMBS]),
+    replace(entry, inputs=INPUTS)
+    for entry in (
+        *(entry for policy in ("interest_rate", "prediction", "stabilisation") for entry in of_policy(policy)),
+        Decoder("prediction/training, verified", lambda: [certificate("prediction", 1)], _training, arithmetic=True),
+        Decoder("chain", _chain_seeds, _chained, [*UNSOLD, *JSON_BOMBS]),
+    )
 ]
