@@ -614,7 +614,7 @@ CEREMONIES = [
     Decoder("ceremony/context of evidence", lambda: [_batch().context], _in_context, JSON_BOMBS, arithmetic=True),
     Decoder(
         "ceremony/words behind evidence",
-        lambda: [b"".join(e.payload for e in map(opened, _batch().signed) if e.sender == "node3" and "/" not in e.round)],
+        lambda: [b"".join(e.payload for e in map(opened, _batch().signed) if (e.sender, len(e.round)) == ("node3", 2))],
         _words_in_ceremony, arithmetic=True,
     ),
     Decoder("renewal/commitments", _commitments, lambda d: _dealing()[0].read(d)),

@@ -95,7 +95,7 @@ def test_words_of_several_batches_put_together_convict_nobody() -> None:
         assert judge.verdict(ring.roster, Evidence(CHECK, mixed, second.context)) is None
 
 
-# ---- an enemy with the keys of two nodes ------------------------------------------------------------------------------
+# ---- an enemy with the keys of two nodes ----------------------------------------------------------------------------
 
 
 def resigned(ring: Ring, evidence: Evidence, at: int, payload: bytes) -> Evidence:
