@@ -134,11 +134,12 @@ class ClearCluster(PartCluster):
             values = {}
             for label in getattr(job, name):
                 columns = zip(*(getattr(each, name)[label] for each in found), strict=True)
-                sums = [int(sum(w * x for w, x in zip(weights, c, strict=True)) % prime) for c in columns]
-                values[label] = [x - prime if x > prime // 2 else x for x in sums]
+                values[label] = [int(sum(w * x for w, x in zip(weights, c, strict=True)) % prime) for c in columns]
             return values
 
-        engine = _Opening(together("inputs"), together("masks"))
+        inputs = {k: [x - prime if x > prime // 2 else x for x in values] for k, values in together("inputs").items()}
+
+        engine = _Opening(inputs, together("masks"))
         await instance.program(job.order)(engine, lambda _step, _steps: None)
         return Solved(engine.opened, [])
 

@@ -115,15 +115,18 @@ def resigned(ring: Ring, evidence: Evidence, at: int, payload: bytes) -> Evidenc
 
 
 def another_opening(ring: Ring, record: Evidence) -> Evidence:
-    """node3 commits to and opens another S4 than node1 heard, so that node1's witnesses of S5 divide nothing."""
-    at = {(e.round, e.sender): i for i, e in enumerate(map(opened, record.signed))}
-    s4 = opened(record.signed[at["S4", "node3"]]).payload
-    payload = bytes(reversed(s4[32:-1])) + b"\1"
-    width = ring.parameters.field_width  # type: ignore[union-attr]
+    """node3 commits to and opens another S4 than node1 heard, so that what node1 says afterwards looks wrong."""
+    made = until(record, "S7b")
+    at = {(e.round, e.sender): i for i, e in enumerate(map(opened, made.signed))}
+    s4 = opened(made.signed[at["S4", "node3"]]).payload
+    payload, width = bytes(reversed(s4[32:-1])) + b"\1", ring.parameters.field_width  # type: ignore[union-attr]
     payload = b"".join(b"\0" + payload[i + 1 : i + width] for i in range(0, len(payload), width))
-    commitment = place_of(record.signed).commitment("S4", 3, s4[:32], payload)
-    made = resigned(ring, until(record, "S5"), at["S3", "node3"], commitment)
-    return resigned(ring, made, at["S4", "node3"], s4[:32] + payload)
+    commitment = place_of(made.signed).commitment("S4", 3, s4[:32], payload)
+    changes = {("S3", "node3"): commitment, ("S4", "node3"): s4[:32] + payload}
+    changes |= {("S5", name): bytes(4) for name in CORRUPT}  # rejects nothing
+    for place, said_instead in changes.items():
+        made = resigned(ring, made, at[place], said_instead)
+    return made
 
 
 class Anything:
@@ -273,14 +276,14 @@ def try_to_convict(number: int) -> files_judge.Verdict:
     everything = [d for record in records for d in record.signed]
     evidence = found[random_below(entropy, len(found))]
     for _ in range(1 + random_below(entropy, 3)):
-        signed, what = evidence.signed, random_below(entropy, 8)
-        if not signed:
+        signed, what, names = evidence.signed, random_below(entropy, 8), rounds(evidence)
+        if not names:
             break
         at = random_below(entropy, len(signed))
         if what == 0:
-            evidence = until(evidence, rounds(evidence)[random_below(entropy, len(rounds(evidence)))])
+            evidence = until(evidence, names[random_below(entropy, len(names))])
         elif what == 1:
-            evidence = without(evidence, rounds(evidence)[random_below(entropy, len(rounds(evidence)))])
+            evidence = without(evidence, names[random_below(entropy, len(names))])
         elif what == 2:
             like = [d for d in everything if _round(d) == _round(signed[at])] or everything
             other = like[random_below(entropy, len(like))]
@@ -293,7 +296,8 @@ def try_to_convict(number: int) -> files_judge.Verdict:
             payload = mutated(opened(signed[at]).payload, entropy)
             evidence = resigned(ring, evidence, at, payload)
             if what > 5:
-                evidence = until(evidence, opened(signed[at]).round.split("/")[0])
+                name = opened(signed[at]).round.split("/")[0]
+                evidence = until(evidence, name) if name in names else evidence
     verdict = files_judge.judge(files.to_file(evidence, ring.roster), ring.roster)
     assert verdict.culprit != HONEST, (number, verdict)
     return verdict
