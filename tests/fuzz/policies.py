@@ -9,6 +9,7 @@ from typing import Any
 from tacita.crypto.shamir import coefficients_at
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.mpc.clear import ClearEngine
+from tacita.protocols.mpc.demand import Demand
 from tacita.protocols.mpc.engine import Secret
 from tacita.protocols.party import Job, Solved
 from tacita.protocols.policies import registry
@@ -104,16 +105,22 @@ SESSIONS: dict[str, list[tuple[dict[str, Any], str]]] = {
 # ---- certificates ---------------------------------------------------------------------------------------------------
 
 
+Blocks = Mapping[str, Sequence[int]]
+
+
 class _Opening(ClearEngine):
     """Collects b = a − lo + Σ r_i, which is what nodes open."""
 
-    def __init__(self, inputs: Mapping[str, Sequence[int]], masks: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, demand: Demand, inputs: Blocks, masks: Blocks) -> None:
         super().__init__(inputs)
+        self.least = {block.label: block.lo for block in demand.outputs}
         self.masks, self.opened = masks, dict[str, list[int]]()
 
     async def to_cipher(self, label: str, a: Secret) -> None:
         await super().to_cipher(label, a)
-        self.opened[label] = [x - a.lo + r for x, r in zip(self.outputs[label], self.masks[label], strict=True)]
+        self.opened[label] = [
+            x - self.least[label] + r for x, r in zip(self.outputs[label], self.masks[label], strict=True)
+        ]
 
 
 class ClearCluster(PartCluster):
@@ -127,7 +134,8 @@ class ClearCluster(PartCluster):
         while len(found) < self.parties:
             await asyncio.sleep(0)
         instance = registry.POLICIES[str(job.terms["policy"])].instance(Terms(job.terms), job.patterns)
-        prime = instance.demand(job.parties, job.threshold, str(job.terms["session"]["security"])).prime
+        demand = instance.demand(job.parties, job.threshold, str(job.terms["session"]["security"]))
+        prime = demand.prime
         weights = coefficients_at([other.index + 1 for other in found], 0, prime)
 
         def together(name: str) -> dict[str, list[int]]:
@@ -139,7 +147,7 @@ class ClearCluster(PartCluster):
 
         inputs = {k: [x - prime if x > prime // 2 else x for x in values] for k, values in together("inputs").items()}
 
-        engine = _Opening(inputs, together("masks"))
+        engine = _Opening(demand, inputs, together("masks"))
         await instance.program(job.order)(engine, lambda _step, _steps: None)
         return Solved(engine.opened, [])
 
