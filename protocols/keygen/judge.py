@@ -104,7 +104,7 @@ def _in_order(parameters: Parameters, rounds: list[str]) -> tuple[list[str], lis
         run = [name for name in STEPS if name in late]
         expected = [name for name in STEPS if name in run or name not in COMMON_FACTORS][: len(run)]
         known = len(ends) <= 1 and set(late) == {*run, *ends}
-        if early != order or run != expected or not known or (ends == [SIGN] and run[-1:] != STEPS[-1:]):
+        if early != order or run != expected or not known or (ends == [SIGN] and run[-1:] != [STEPS[-1]]):
             raise InvalidEncoding("the record of the last phase has gaps")
         late = [*run, *ends]
     return early, late

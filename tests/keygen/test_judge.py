@@ -273,7 +273,7 @@ def try_to_convict(number: int) -> files_judge.Verdict:
     """One attempt of an enemy with the keys of node2 and node3; only what these broke may be proven."""
     ring, found = honest()
     entropy = SeededEntropy(f"false ceremony evidence/{number}")
-    everything = [d for record in records for d in record.signed]
+    everything = [d for record in found for d in record.signed]
     evidence = found[random_below(entropy, len(found))]
     for _ in range(1 + random_below(entropy, 3)):
         signed, what, names = evidence.signed, random_below(entropy, 8), rounds(evidence)
