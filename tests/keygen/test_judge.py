@@ -39,20 +39,14 @@ def honest() -> tuple[Ring, list[Evidence]]:
     return ring, records(ring)
 
 
-@lru_cache(maxsize=1)
-def private() -> list[bytes]:
-    """Messages to one node of that ceremony."""
-    return [d for d in said(honest()[0]) if opened(d).receiver != EVERYONE]
-
-
-@lru_cache(maxsize=1)
-def guilty() -> tuple[Ring, Evidence]:
-    """A wrong opening of node3, as node1 shows it."""
-    ring = Ring(seed="guilty")
+@lru_cache(maxsize=4)
+def guilty(step: str = "S4") -> tuple[Ring, Evidence]:
+    """A wrong opening of node3 in this step, as node1 shows it."""
+    ring = Ring(seed=f"guilty/{step}")
     with pytest.MonkeyPatch.context() as patch:
-        Lies(liar=3, opens={"S4": flip}).install(ring, patch)
+        Lies(liar=3, opens={step: flip}).install(ring, patch)
         fault = ring.run()["node1"]
-    assert isinstance(fault, BadModulus) and fault.evidence
+    assert isinstance(fault, ProtocolFault) and fault.evidence
     return ring, fault.evidence
 
 
@@ -269,11 +263,18 @@ def test_who_ends_a_ceremony_with_evidence_that_does_not_convict_is_no_false_acc
 # ---- A42 for ceremonies ---------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)
+def sources() -> tuple[tuple[Ring, list[Evidence], list[bytes]], ...]:
+    """Ceremonies, their records and true evidence, and everything that was signed in each."""
+    lies = [guilty(step) for step in ("S4", "S8 open", "K2 open")]
+    made = [honest(), *((ring, [evidence, *records(ring)]) for ring, evidence in lies)]
+    return tuple((ring, found, said(ring)) for ring, found in made)
+
+
 def try_to_convict(number: int) -> files_judge.Verdict:
     """One attempt of an enemy with the keys of node2 and node3; only what these broke may be proven."""
-    ring, found = honest()
     entropy = SeededEntropy(f"false ceremony evidence/{number}")
-    everything = [d for record in found for d in record.signed]
+    ring, found, everything = sources()[random_below(entropy, len(sources()))]
     evidence = found[random_below(entropy, len(found))]
     for _ in range(1 + random_below(entropy, 3)):
         signed, what, names = evidence.signed, random_below(entropy, 8), rounds(evidence)
@@ -291,7 +292,8 @@ def try_to_convict(number: int) -> files_judge.Verdict:
         elif what == 3:
             evidence = replace(evidence, context=found[random_below(entropy, len(found))].context)
         elif what == 4:
-            evidence = replace(evidence, signed=(*signed, private()[random_below(entropy, len(private()))]))
+            private = [d for d in everything if opened(d).receiver != EVERYONE]
+            evidence = replace(evidence, signed=(*signed, private[random_below(entropy, len(private))]))
         elif opened(signed[at]).sender in CORRUPT:
             payload = mutated(opened(signed[at]).payload, entropy)
             evidence = resigned(ring, evidence, at, payload)
@@ -311,8 +313,8 @@ def _round(data: bytes) -> str:
 
 
 def test_false_evidence_of_a_ceremony_convicts_nobody_honest() -> None:
-    for number in range(SAMPLE):
-        try_to_convict(number)
+    convicted = {try_to_convict(number).culprit for number in range(SAMPLE)}
+    assert "node3" in convicted, "nothing ever reached a check: the sample shows nothing"
 
 
 @pytest.mark.slow
