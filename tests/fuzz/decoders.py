@@ -363,7 +363,7 @@ def _frames(data: bytes) -> None:
 
 
 def _probe(answer: bool) -> bytes:
-    about = Probe(version="1.0", key="ab" * 32, epoch=1, clock=1.7e9, number=1, answer=answer)
+    about = Probe(version="1.0", key=bytes(32), epoch=1, clock=1.7e9, number=1, answer=answer)
     return Frame(probe=about).SerializeToString()
 
 
@@ -438,7 +438,7 @@ WIRE = [
         "engine/stream", _engine_seeds, _engine_bytes,
         [HEAD.pack(-1, 0), HEAD.pack(1 << 62, (1 << 32) - 1), b"".join(HEAD.pack(s, 0) for s in range(1, 5000))],
     ),
-    Decoder("engine/worker", _engine_seeds, _relayed, [b"", b"\x00" * 4096, frame(JOB, b"{}")]),
+    Decoder("engine/worker", _engine_seeds, _relayed, [b"", b"\x00" * 4096, frame(JOB, b"{}")], inputs=1000),
     Decoder("engine/vector", lambda: [_sharing().encode([mpz(5)] * 9)], lambda d: _sharing().decode(d)),
 ]  # fmt: skip
 

@@ -304,9 +304,11 @@ def of_policy(policy: str) -> list[Decoder]:
 
 def _bad_rows(inputs: str) -> list[bytes]:
     header, row = inputs.split("\n")[:2]
-    long_number = ",".join([*row.split(",")[:1], "0" * 5000 + "1", *row.split(",")[2:]])
+    first, _, *others = row.split(",")
+    long_number, other_number = (",".join([first, n, *others]) for n in ("0" * 8 + "1" + "0" * 5000, "00000000199"))
     return [
-        f"{header}\n{long_number}".encode(), b'"' * 60_000, f"{header}\n{'a' * 60_000}".encode(),
+        f"{header}\n{long_number}".encode(), f"{header}\n{other_number}".encode(),
+        b'"' * 60_000, f"{header}\n{'a' * 60_000}".encode(),
         f"{header}\n{row}\n".encode() + b"\0", f"{header}\n{'a,' * 30_000}".encode(), header.encode() * 1000,
     ]  # fmt: skip
 
