@@ -33,6 +33,7 @@ from tacita.protocols.faults import (
     TacitaError,
 )
 from tacita.protocols.keygen.certificate import KeyCertificate
+from tacita.protocols.policies.columns import rows_of
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.roster import check_size
 from tacita.protocols.terms import Terms, check_name
@@ -218,7 +219,7 @@ def assign(participants: Sequence[str], nodes: Sequence[str], assignment: str | 
     """{participant: node} from CSV text with the columns `owner`,node, or round-robin."""
     if assignment is None:
         return {participant: nodes[i % len(nodes)] for i, participant in enumerate(sorted(participants))}
-    rows = list(csv.reader(assignment.splitlines()))
+    rows = list(rows_of(assignment.splitlines(), "nodes file"))
     if not rows or [c.strip() for c in rows[0]] != [owner, "node"]:
         raise CallerMistake(f"the nodes file's header must be {owner},node")
     placed: dict[str, str] = {}

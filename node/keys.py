@@ -19,6 +19,7 @@ from tacita.node.sealed import SealedJournal
 from tacita.node.transport import Transport
 from tacita.proto import tacita_pb2
 from tacita.protocols.channel import Channel
+from tacita.protocols.evidence import to_file
 from tacita.protocols.faults import Absent, CallerMistake, LocalFault, ProtocolFault, SessionAborted
 from tacita.protocols.keygen.ceremony import Ceremony, generate_key
 from tacita.protocols.keygen.certificate import KeyCertificate
@@ -188,10 +189,9 @@ class KeyWork:
     def keep_evidence(self, fault: ProtocolFault) -> None:
         """What convicts the culprit before strangers, in a file of its own."""
         if fault.evidence is not None:
-            tree = {"check": fault.evidence.check, "signed": [data.hex() for data in fault.evidence.signed]}
             path = self.loaded.folder.path / "evidence" / f"{time.time_ns()}.json"
-            files.write_json(path, {"culprit": fault.culprit, "reason": fault.reason, **tree}, files.PRIVATE)
-            log.warning("the evidence against %s is in %s", fault.culprit, path)
+            files.write(path, to_file(fault.evidence, self.loaded.roster), files.PRIVATE)
+            log.warning("the evidence against %s, for tacita judge, is in %s", fault.culprit, path)
 
     async def _peers_up(self) -> None:
         for name, link in self.transport.links.items():

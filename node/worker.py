@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +131,14 @@ def cost(spent: Sequence[Spent]) -> dict[str, float]:
     }
 
 
+async def listen(reader: asyncio.StreamReader, feeds: Mapping[int, Callable[[bytes], None]]) -> None:
+    """Hand engine bytes to `feeds`, {peer: function}, until the node is gone; raises MachineFault for a peer's."""
+    while (message := await read_frame(reader)) is not None:
+        kind, payload = message
+        if kind == ENGINE and payload[0] in feeds:
+            feeds[payload[0]](payload[1:])
+
+
 async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> None:
     """Wait for a job, run it, report; returns when the job is done or the node is gone."""
     first = await read_frame(reader)
@@ -158,13 +166,7 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
         ledger = [[entry.kind, entry.count, entry.width] for entry in engine.ledger]
         write(frame(RESULT, json.dumps({"opened": opened, "ledger": ledger, "cost": cost(spent)}).encode()))
 
-    async def listen() -> None:
-        while (message := await read_frame(reader)) is not None:
-            kind, payload = message
-            if kind == ENGINE and payload[0] in feeds:
-                feeds[payload[0]](payload[1:])
-
-    tasks = {asyncio.ensure_future(compute()), asyncio.ensure_future(listen())}
+    tasks = {asyncio.ensure_future(compute()), asyncio.ensure_future(listen(reader, feeds))}
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:
         task.cancel()

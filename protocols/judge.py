@@ -3,8 +3,9 @@
 A conviction repeats, on bytes that the culprit signed, the very check that an honest node made. Everything else in
 the evidence is believed only as far as the culprit itself has fixed it by a signature: the evidence of a session holds
 every broadcast up to the fault with everybody's signed echo, so the culprit has signed what it heard, word by word,
-before it said what convicts it. Terms, key and nonces are fixed by hashes in these messages. What does not convict
-acquits: bytes that cannot be read, signatures that do not verify, messages of two sessions, another roster.
+before it said what convicts it. Terms, key and nonces are fixed by hashes in these messages. Evidence of a key
+ceremony is judged in the same way (keygen/judge.py). What does not convict acquits: bytes that cannot be read,
+signatures that do not verify, messages of two sessions, another roster.
 
 Two verdicts rest on more than the culprit's signature, namely that at most t nodes are corrupt: that a node's terms,
 roster or key differ from the majority's (ParamMismatch), and that dealt shares differ from what is encrypted
@@ -38,6 +39,8 @@ from tacita.protocols.faults import (
     ProtocolFault,
     TacitaError,
 )
+from tacita.protocols.keygen import judge as ceremony
+from tacita.protocols.keygen import talk
 from tacita.protocols.reading import COMPUTING, GATHERING, Reading
 from tacita.protocols.roster import Roster
 from tacita.protocols.stages import freeze, release
@@ -201,7 +204,7 @@ def _accusation(evidence: Evidence, roster: Roster) -> None:
     if message.round != ABORT or not message.payload:
         raise InvalidEncoding("this is not an accusation")
     claim = files.decode(message.payload, roster)
-    if claim.check == ACCUSATION or claim.check not in CHECKS:
+    if claim.check in (ACCUSATION, talk.CHECK) or claim.check not in CHECKS:
         raise InvalidEncoding("this accusation is not of a session")
     try:
         proven(claim, roster)
@@ -247,5 +250,6 @@ CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
     releasing.PARTIALS: _partials,
     TWO_SETS: _two_sets,
     ACCUSATION: _accusation,
+    talk.CHECK: ceremony.check,
 }
 """Name → pure check: raises the ProtocolFault that the evidence proves, or CryptoError or another TacitaError."""

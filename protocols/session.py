@@ -217,8 +217,7 @@ class _Session:
     def _judged(self, evidence: Evidence) -> ProtocolFault | None:
         """The fault that evidence from a peer proves, if it is about this session."""
         try:
-            fault = proven(evidence, self.party.roster)
-            return fault if self.prover.is_mine(evidence) else None
+            return proven(evidence, self.party.roster) if self.prover.is_mine(evidence) else None
         except CryptoError:
             return None
 

@@ -56,7 +56,7 @@ def ceremony(play: Play, lies: Lies) -> tuple[Ring, Shown]:
     proven = True
     for end in ends:
         assert ring.parameters is not None
-        found = judge.verdict(ring.parameters, ring.roster, getattr(end, "evidence", None))
+        found = judge.verdict(ring.roster, getattr(end, "evidence", None))
         proven = proven and found is not None and found.culprit == liar
     leaf = type(first).__name__
     leaf = leaf if leaf == "ProtocolFault" else leaf.removesuffix("Fault")

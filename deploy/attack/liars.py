@@ -137,8 +137,8 @@ def assert_all_blame(ring: Ring, outcomes: Mapping[str, Result], liar: int, kind
     for name, result in honest(ring, outcomes, liar).items():
         assert type(result) is kind, (name, repr(result))
         assert result.culprit == culprit
-        assert result.evidence is not None and ring.parameters is not None
-        found = judge.verdict(ring.parameters, ring.roster, result.evidence)
+        assert result.evidence is not None
+        found = judge.verdict(ring.roster, result.evidence)
         assert found is not None and type(found) is kind, (name, found)
         assert (found.culprit, found.reason) == (culprit, result.reason)
 

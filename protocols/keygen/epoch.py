@@ -11,10 +11,10 @@ from tacita.crypto.encoding import read_json
 from tacita.crypto.entropy import Entropy
 from tacita.crypto.signature import SigningKey
 from tacita.crypto.threshold import KeyShare
-from tacita.crypto.transcript import digest
 from tacita.protocols.channel import Channel
 from tacita.protocols.faults import LocalFault, ProtocolFault
 from tacita.protocols.keygen import judge
+from tacita.protocols.keygen.beginning import batch_label
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.keygen.memory import KeyStore, Memory
 from tacita.protocols.keygen.parameters import Parameters
@@ -84,15 +84,14 @@ class Epoch:
         earlier, ceremony = self.channel, self.ceremony
         self.channel = channel = self.open_channel(label, earlier.root if earlier else b"")
         if earlier is not None:
-            channel.judge = lambda evidence: judge.verdict(self.parameters, ceremony.roster, evidence)
+            channel.judge = lambda evidence: judge.verdict(ceremony.roster, evidence)
             channel.follow(earlier)
         return channel
 
     def talk_about(self, batch: int) -> Talk:
         """A channel for one batch of this epoch."""
         place = Place(self.memory.session, self.number, batch)
-        label = digest("keygen-batch", ("label", self.label), ("place", place.encode()))
-        self.talk = Talk(self.next_channel(label), place, self.memory, self.ceremony.entropy)
+        self.talk = Talk(self.next_channel(batch_label(self.label, place)), place, self.memory, self.ceremony.entropy)
         return self.talk
 
     def talk_again(self, batch: int) -> Talk:

@@ -21,8 +21,10 @@ from tacita.protocols.faults import (
     ProtocolFault,
     SuspectFault,
 )
-from tacita.protocols.keygen.memory import KeyStore, Memory
-from tacita.protocols.keygen.parameters import VERSION, Parameters
+from tacita.protocols.keygen.beginning import Beginning
+from tacita.protocols.keygen.epoch import Ceremony
+from tacita.protocols.keygen.memory import Memory
+from tacita.protocols.keygen.parameters import VERSION
 from tacita.protocols.roster import Roster
 from tacita.protocols.terms import canonical_json
 
@@ -33,12 +35,6 @@ MAX_ABORTS = 8
 def meeting(name: str, roster: Roster) -> bytes:
     """Where the nodes meet; only greetings are said there."""
     return digest("keygen-meeting", ("name", name), ("roster", roster.digest))
-
-
-def session_place(name: str, roster: Roster, parameters: Parameters, purpose: str) -> bytes:
-    """Under what a node remembers the session id of this ceremony; all nodes must mean the same."""
-    fields = ("roster", roster.digest), ("parameters", parameters.digest), ("purpose", purpose)
-    return digest("keygen-ceremony", ("name", name), *fields)
 
 
 async def greet(channel: Channel, entropy: Entropy) -> bytes:
@@ -129,11 +125,10 @@ class Gathered:
         return values.pop() if len(values) == 1 else ""
 
 
-async def gather(
-    channel: Channel, parameters: Parameters, store: KeyStore, entropy: Entropy, place: bytes, mine: Status
-) -> Gathered:
+async def gather(channel: Channel, ceremony: Ceremony, place: bytes, mine: Status) -> Gathered:
     """Compare versions, parameters and sessions; draw a session id if nobody has begun. Raises TacitaError."""
-    coin = entropy.token(32)
+    parameters, store = ceremony.parameters, ceremony.store
+    coin = ceremony.entropy.token(32)
     hello = {
         "version": VERSION,
         "parameters": parameters.digest.hex(),
@@ -154,20 +149,21 @@ async def gather(
     if len(sessions) == 1 and sessions != {""}:
         _check_plausible(mine, statuses)
         return Gathered(bytes.fromhex(mine.session), False, statuses)
-    begun = tuple(name for name, status in statuses.items() if status.batches or status.key)
-    if begun:
-        others = tuple(name for name in statuses if name not in begun)
+    started = tuple(name for name, status in statuses.items() if status.batches or status.key)
+    if started:
+        others = tuple(name for name in statuses if name not in started)
         raise SuspectFault(
-            others or begun, "some nodes have begun this ceremony and others do not know it; choose another name"
+            others or started, "some nodes have begun this ceremony and others do not know it; choose another name"
         )
     # Nobody has begun a batch: whatever was agreed before the crash is agreed anew.
     store.forget("keygen/session", place)
-    transcript = Transcript("keygen-session").absorb("place", place).absorb("channel", channel.session)
-    for name, payload in (await channel.broadcast("coins", coin)).items():
+    coins = await channel.broadcast("coins", coin)
+    for name, payload in coins.items():
         if _commitment(channel, name, payload) != promised[name]:
             raise ProtocolFault(name, "its part of the coin is not the one it committed to")
-        transcript.absorb("node", name).absorb("coin", payload)
-    session = transcript.digest()
+    begun = Beginning(ceremony.name, ceremony.purpose, parameters, channel.session, coins)
+    session = begun.session(channel.roster)
+    store.remember("keygen/beginning", session, canonical_json(begun.tree()))
     if store.remember("keygen/session", place, session) != session:
         raise LocalFault("this node's journal holds another session of this ceremony; do not run two at once")
     # Nobody begins before everybody knows the session after a crash.

@@ -58,8 +58,8 @@ class Winner:
         return digest("keygen-winner", *fields).hex()
 
 
-Said = Mapping[int, bytes]
-"""Party → signed bytes of one broadcast."""
+Said = Mapping[int, tuple[bytes, bytes]]
+"""Party → signed message and signed echo of one broadcast."""
 
 
 class Memory:
@@ -77,10 +77,22 @@ class Memory:
         """How many epochs this node has begun."""
         return self._count("keygen/epoch")
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Counted for good: an epoch is never used twice. Epochs that only others saw count as begun, too."""
-        for number in range(self.epochs(), epoch + 1):
+    def begin_epoch(self, epoch: int, label: bytes) -> None:
+        """Counted for good: an epoch is never used twice. Epochs that only others saw count as begun, too.
+
+        `label` is that of the channel on which the nodes said hello: evidence needs it after a crash.
+        """
+        for number in range(self.epochs(), epoch):
             self.store.remember("keygen/epoch", self._key(number), b"begun")
+        self.store.remember("keygen/epoch", self._key(epoch), label)
+
+    def label_of(self, epoch: int) -> bytes:
+        """The label of an epoch in which this node took part."""
+        return self.store.recall("keygen/epoch", self._key(epoch)) or b""
+
+    def beginning(self) -> bytes:
+        """How the session id came about, as canonical JSON; see beginning.py."""
+        return self.store.recall("keygen/beginning", self.session) or b"null"
 
     def batches(self) -> int:
         """How many batches this node has begun, or knows that others began."""
@@ -111,17 +123,17 @@ class Memory:
     def said(self, batch: int, step: str, messages: Said) -> None:
         """A broadcast of a batch is complete."""
         writer = Writer()
-        for party, data in messages.items():
-            writer.unsigned(party, 1).blob(data)
+        for party, (data, echo) in messages.items():
+            writer.unsigned(party, 1).blob(data).blob(echo)
         self.store.remember("keygen/said", self._key(batch) + step.encode(), writer.to_bytes())
 
-    def recall_said(self, batch: int, step: str) -> dict[int, bytes]:
+    def recall_said(self, batch: int, step: str) -> dict[int, tuple[bytes, bytes]]:
         """What everybody said in a step, or nothing."""
         data = self.store.recall("keygen/said", self._key(batch) + step.encode()) or b""
-        reader, messages = Reader(data, "a stored broadcast"), dict[int, bytes]()
+        reader, messages = Reader(data, "a stored broadcast"), dict[int, tuple[bytes, bytes]]()
         while reader.left:
             party = reader.unsigned(1)
-            messages[party] = reader.blob(MAX_MESSAGE)
+            messages[party] = (reader.blob(MAX_MESSAGE), reader.blob(MAX_MESSAGE))
         return messages
 
     def audited(self, batch: int, steps: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from tacita.crypto.encoding import read_json
 from tacita.protocols.faults import CallerMistake, LocalFault, ProtocolFault, VerificationFailed
 from tacita.protocols.keygen import gathering
+from tacita.protocols.keygen.beginning import session_place
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.keygen.epoch import MODULUS, Epoch, Made, read_pending
 from tacita.protocols.keygen.final_view import STEPS
@@ -25,7 +26,7 @@ async def meet(epoch: Epoch) -> Gathered:
     first = epoch.next_channel(gathering.meeting(ceremony.name, ceremony.roster))
     channel = epoch.next_channel(await gathering.greet(first, ceremony.entropy))
     epoch.label = channel.session
-    place = gathering.session_place(ceremony.name, ceremony.roster, parameters, ceremony.purpose)
+    place = session_place(ceremony.name, ceremony.roster, parameters, ceremony.purpose)
     known = ceremony.store.recall("keygen/session", place)
     mine = Status()
     if known is not None:
@@ -35,7 +36,7 @@ async def meet(epoch: Epoch) -> Gathered:
             raise CallerMistake(f"this ceremony has ended ({ended}); start another one under another name")
         pending = memory.key()
         mine = Status.of(memory, read_pending(pending)[0].identifier.hex() if pending else "")
-    gathered = await gathering.gather(channel, parameters, ceremony.store, ceremony.entropy, place, mine)
+    gathered = await gathering.gather(channel, ceremony, place, mine)
     epoch.memory = Memory(ceremony.store, gathered.session)
     return gathered
 
@@ -74,7 +75,7 @@ def begin_epoch(epoch: Epoch, gathered: Gathered) -> None:
             f"this ceremony was interrupted {epoch.number} times, and every abort lets a cheater choose; find out "
             "why, then start another one under another name"
         )
-    epoch.memory.begin_epoch(epoch.number)
+    epoch.memory.begin_epoch(epoch.number, epoch.label)
 
 
 async def recover(epoch: Epoch, gathered: Gathered) -> Winner | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from tacita.crypto.entropy import Entropy
 from tacita.protocols.channel import Channel, Envelope, open_signed
 from tacita.protocols.faults import Equivocation, Evidence
+from tacita.protocols.keygen.beginning import context
 from tacita.protocols.keygen.blame import Blame
-from tacita.protocols.keygen.memory import Memory
+from tacita.protocols.keygen.memory import Memory, Said
 from tacita.protocols.keygen.statements import Place
 from tacita.protocols.roster import Roster
 
@@ -38,10 +39,11 @@ class Record:
             self.said.setdefault(envelope.round, {})[sender] = envelope.payload
         self.signed.append(data)
 
-    def enter(self, signed: Mapping[int, bytes], roster: Roster) -> None:
-        """Enter broadcasts, for example from the journal."""
-        for data in signed.values():
-            self.add(open_signed(data, roster)[0], data, roster)
+    def enter(self, signed: Said, roster: Roster) -> None:
+        """Enter a broadcast with its echoes, for example from the journal."""
+        for pair in signed.values():
+            for data in pair:
+                self.add(open_signed(data, roster)[0], data, roster)
 
 
 class Talk:
@@ -66,7 +68,8 @@ class Talk:
     async def say(self, step: str, payload: bytes) -> dict[int, bytes]:
         """Broadcast; everybody's payload by party number, mine included, on disk before it is used."""
         received = await self.channel.broadcast(step, payload)
-        signed = {self.party(name): self.channel.signed(step, name) for name in received}
+        said = self.channel.signed
+        signed = {self.party(n): (said(step, n), said(f"{step}/echo", n)) for n in received}
         self.record.enter(signed, self.roster)
         self.memory.said(self.place.batch, step, signed)
         return {self.party(name): data for name, data in received.items()}
@@ -89,8 +92,10 @@ class Talk:
         return opened(self.place, self.record, commit, step)
 
     def evidence(self) -> Evidence:
-        """Everything that was said so far in this batch."""
-        return Evidence(CHECK, tuple(self.record.signed))
+        """Everything that was said so far in this batch, with everybody's echoes and what a judge has to know."""
+        batch, memory = self.place.batch, self.memory
+        epochs = {number: memory.label_of(number) for number in (memory.epoch_of(batch), self.place.epoch)}
+        return Evidence(CHECK, tuple(self.record.signed), context(memory.beginning(), batch, epochs))
 
 
 def opened(place: Place, record: Record, commit: str, step: str) -> dict[int, bytes]:

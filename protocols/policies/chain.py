@@ -56,7 +56,13 @@ def _state(earlier: Sequence[Link]) -> Carried:
         numbers["price", "previous"] = prediction[1]["latest"][-1]
     if decision := _last(earlier, "stabilisation"):
         place, outcome = decision
-        sold = sum(sum(link.outcome["supply"]) for link in earlier[place:] if link.terms.policy == "auction")
+        auctions = [link.outcome for link in earlier[place:] if link.terms.policy == "auction"]
+        if any("supply" not in auction for auction in auctions):
+            raise CallerMistake(
+                "an auction since the last stabilisation did not publish how many coins it sold; hold auctions of a "
+                'chain with release = "public", or with public_outputs = ["supply"]'
+            )
+        sold = sum(sum(auction["supply"]) for auction in auctions)
         numbers["supply", "outstanding"] = outcome["outstanding"] + outcome["block_reward"] + sold
         if "maximum" in outcome:
             numbers["supply", "maximum"] = outcome["maximum"]

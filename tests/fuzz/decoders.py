@@ -2,8 +2,20 @@
 
 `reads` is what a node, a verifier or a judge calls, on its real path; where signatures or commitments stand in front,
 the decoder behind them is listed as well. `arithmetic` marks those that go on to public-key operations: these cost what
-the key's length costs, so their time is not bounded here. Not listed is what only its own node writes: the journal, the
-key file, and the frames between a node and its worker.
+the key's length costs, so their time is not bounded here. Policies have a part of the table to themselves
+(policies.py).
+
+Not listed is what only its own node or operator writes:
+
+- identity.json, tls.json, key-share.json, the journal, an unfinished handover in `next/`: the node's own, owner only;
+- the manifest of a local cluster, and what its own nodes answer to their operator (outcomes, progress): one machine;
+- the job and the result between a node and its engine's process. What a peer puts into them went through the readers
+  here before (terms, patterns, shares), and engine bytes are listed as the engine takes them (engine/…);
+- the data of the examples and of `tacita model`, which come with the package, and the scripts in examples/ and
+  deploy/bench, which read files that they made or that their caller downloads.
+
+No file holds NumPy arrays or anything else that a library would have to parse; a TLS certificate is parsed by gRPC
+before a node's code runs, and by `cryptography` where an admission is stored (file/admission).
 """
 
 import asyncio
@@ -11,7 +23,7 @@ import json
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -28,14 +40,21 @@ from tacita.crypto.security import CHALLENGE_BITS
 from tacita.crypto.signature import verify_signature
 from tacita.crypto.transcript import Context
 from tacita.deploy.attack.ring import toy
-from tacita.deploy.cluster import Admission
+from tacita.deploy.cluster import Admission, found
+from tacita.deploy.handover import Invitation, plan
+from tacita.deploy.local import assign
+from tacita.deploy.simulate.members import Members
+from tacita.node.identity import common_name
 from tacita.node.limits import Refusals
+from tacita.node.probes import Probes
+from tacita.node.solver import Worker
 from tacita.node.transport import PeerLink, Transport
-from tacita.proto.tacita_pb2 import EngineData, Frame, Piece
+from tacita.node.worker import JOB, frame, listen
+from tacita.proto.tacita_pb2 import EngineData, Frame, Piece, Probe
 from tacita.protocols import evidence as files
 from tacita.protocols import judge, messages, releasing
-from tacita.protocols.channel import ABORT, GREET, Channel, Envelope, convicted, open_signed, sign
-from tacita.protocols.faults import CallerMistake, Evidence
+from tacita.protocols.channel import ABORT, GREET, Channel, Envelope, convicted, echo_of, open_signed, sign
+from tacita.protocols.faults import Evidence
 from tacita.protocols.keygen import judge as ceremony_judge
 from tacita.protocols.keygen import trial
 from tacita.protocols.keygen.certificate import KeyCertificate, check_signatures
@@ -57,40 +76,11 @@ from tacita.protocols.terms import canonical_json, read_toml
 from tacita.protocols.verify import verify
 from tests.adversary.honest import LINES, TERMS
 from tests.fuzz.corpus import ceremony, session
+from tests.fuzz.decoder import JSON_BOMBS, NESTED, Decoder, on_tree, text_of, tree
+from tests.fuzz.policies import POLICIES
+from tests.keygen.records import opened, records
 
 sys.setrecursionlimit(100_000)  # as py_ecc does when a signature is first checked
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Honest inputs and the function that takes them; `bad` are inputs that once broke the contract, or could."""
-
-    name: str
-    seeds: Callable[[], Sequence[bytes]]
-    reads: Callable[[bytes], object]
-    bad: Sequence[bytes] = ()
-    arithmetic: bool = False
-
-
-Seeds = Callable[[], Sequence[bytes]]
-NESTED = b"[" * (1 << 16)
-UTF_16 = ('["∀",' + "[" * 30_000).encode("utf-16-le")
-"""JSON in UTF-16: a scan for quotes byte by byte takes ∀ (0x2200) for one and misses the brackets."""
-EMPTY_VALUES = b"[" + b"[]," * 349_000 + b"[]]"
-"""1 MiB of JSON whose values take thirty times as much memory."""
-JSON_BOMBS = (NESTED, UTF_16, EMPTY_VALUES, b'{"a":' * 13_000, b"[1e999]", b"[NaN]", b"9" * 5000, b'"\\ud800"')
-
-
-def tree(data: bytes) -> Any:
-    """What the command line does with a JSON file of a stranger."""
-    try:
-        return read_json(data)
-    except ValueError:
-        raise CallerMistake("not JSON") from None
-
-
-def on_tree(read: Callable[[Any], object], data: bytes) -> object:
-    return read(tree(data))
 
 
 # ---- sessions -------------------------------------------------------------------------------------------------------
@@ -352,6 +342,7 @@ def _transport() -> Transport:
 
     transport._on_message = lambda peer, data: None
     transport._on_engine = engine
+    transport._on_probe = Probes(transport.send_probe, Probe, float).receive
     return transport
 
 
@@ -371,9 +362,20 @@ def _frames(data: bytes) -> None:
     LOOP.run_until_complete(transport._read("node2", stream()))
 
 
+def _probe(answer: bool) -> bytes:
+    about = Probe(version="1.0", key=bytes(32), epoch=1, clock=1.7e9, number=1, answer=answer)
+    return Frame(probe=about).SerializeToString()
+
+
 def _frame_seeds() -> Sequence[bytes]:
     piece, part = Piece(data=session().signed[0], last=True), EngineData(session=bytes(32), data=session().engine[0])
-    return [Frame(piece=piece).SerializeToString(), Frame(engine=part).SerializeToString(), b""]
+    return [
+        Frame(piece=piece).SerializeToString(),
+        Frame(engine=part).SerializeToString(),
+        _probe(True),
+        _probe(False),
+        b"",
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -389,6 +391,22 @@ def _engine_bytes(data: bytes) -> None:
     exchanger.buffers[5] = LOOP.create_future()
     exchanger.data_received(data[:7])
     exchanger.data_received(data[7:])
+
+
+def _relayed(data: bytes) -> None:
+    """A peer's bytes as the node frames them for its engine's process, and as that process takes them apart."""
+
+    async def go() -> None:
+        runtime, reader = SessionRuntime(0, 3, 1, {}), asyncio.StreamReader()
+        runtime.parties[1].protocol = _Exchanger(runtime, 1)
+        worker = object.__new__(Worker)
+        worker._writer, worker._waiting = None, []
+        worker.feed(1, data)
+        reader.feed_data(b"".join(worker._waiting))
+        reader.feed_eof()
+        await listen(reader, {1: runtime.feed(1)})
+
+    LOOP.run_until_complete(go())
 
 
 def _engine_seeds() -> Sequence[bytes]:
@@ -420,6 +438,7 @@ WIRE = [
         "engine/stream", _engine_seeds, _engine_bytes,
         [HEAD.pack(-1, 0), HEAD.pack(1 << 62, (1 << 32) - 1), b"".join(HEAD.pack(s, 0) for s in range(1, 5000))],
     ),
+    Decoder("engine/worker", _engine_seeds, _relayed, [b"", b"\x00" * 4096, frame(JOB, b"{}")], inputs=1000),
     Decoder("engine/vector", lambda: [_sharing().encode([mpz(5)] * 9)], lambda d: _sharing().decode(d)),
 ]  # fmt: skip
 
@@ -497,33 +516,48 @@ def _modulus(data: bytes) -> None:
     certificate.verify(ceremony().ring.roster)
 
 
+@lru_cache(maxsize=1)
+def _batch() -> Evidence:
+    """S1 to S4 of a batch with everybody's echoes, as one node would show it."""
+    whole = records(ceremony().ring)[-1]
+    rounds = [f"S{n}{end}" for n in (1, 2, 3, 4) for end in ("", "/echo")]
+    return replace(whole, signed=tuple(d for d in whole.signed if opened(d).round in rounds))
+
+
 def _ceremony_evidence() -> Sequence[bytes]:
-    """S1 of everybody, one of them broken, as one node would show it."""
-    ring, made = ceremony().ring, []
-    for sent in ring.sent:
-        if sent.envelope.round in ("S1", "S2", "S3", "S4") and sent.receiver == "node1":
-            made.append(sign(sent.envelope, ring.identities[sent.envelope.sender]))
-    return [files.encode(Evidence("keygen", tuple(made)), ring.roster)]
+    return [files.encode(_batch(), ceremony().ring.roster)]
+
+
+def _ceremony_evidence_files() -> Sequence[bytes]:
+    ring = ceremony().ring
+    return [files.to_file(evidence, ring.roster) for evidence in (_batch(), records(ring)[-1])]
 
 
 def _ceremony_judged(data: bytes) -> object:
     ring = ceremony().ring
-    return ceremony_judge.verdict(toy(), ring.roster, files.decode(data, ring.roster))
+    return ceremony_judge.verdict(ring.roster, files.decode(data, ring.roster))
+
+
+def _in_context(data: bytes) -> object:
+    return ceremony_judge.verdict(ceremony().ring.roster, replace(_batch(), context=data))
 
 
 def _words_in_ceremony(data: bytes) -> object:
-    """Payloads of S1 to S4 of node3, properly signed: what the judge reads behind the signatures."""
-    ring, cut = ceremony().ring, len(data) // 4
-    signed = []
-    for sent in ring.sent:
-        envelope = sent.envelope
-        if envelope.round in ("S1", "S2", "S3", "S4") and sent.receiver in ("node1", "node2"):
-            if envelope.sender == "node3":
-                n = int(envelope.round[1]) - 1
-                payload = data[n * cut : (n + 1) * cut]
-                envelope = Envelope(envelope.session, envelope.round, "node3", envelope.receiver, 0, payload)
-            signed.append(sign(envelope, ring.identities[envelope.sender]))
-    return ceremony_judge.verdict(toy(), ring.roster, Evidence("keygen", tuple(dict.fromkeys(signed))))
+    """Payloads of S1 to S4 of node3, properly signed and echoed: what the judge reads behind the signatures."""
+    ring, cut, heard = ceremony().ring, len(data) // 4, list[Envelope]()
+    for envelope in map(opened, _batch().signed):
+        if envelope.sender == "node3" and "/" not in envelope.round:
+            n = int(envelope.round[1]) - 1
+            envelope = replace(envelope, payload=data[n * cut : (n + 1) * cut])
+        heard.append(envelope)
+    signed = {(e.round, e.sender): sign(e, ring.identities[e.sender]) for e in heard if "/" not in e.round}
+    for envelope in heard:
+        said, _, echo = envelope.round.partition("/")
+        if echo:
+            vector = echo_of(signed[said, name] for name in ring.names)
+            again = replace(envelope, payload=vector)
+            signed[envelope.round, envelope.sender] = sign(again, ring.identities[envelope.sender])
+    return ceremony_judge.verdict(ring.roster, replace(_batch(), signed=tuple(signed.values())))
 
 
 PARTIES = toy()
@@ -574,7 +608,13 @@ CEREMONIES = [
     ),
     Decoder("ceremony/evidence", _ceremony_evidence, _ceremony_judged, arithmetic=True),
     Decoder(
-        "ceremony/words behind evidence", lambda: [b"".join((_said(s)[-1]) for s in ("S1", "S2", "S3", "S4"))],
+        "ceremony/evidence file, judged", _ceremony_evidence_files,
+        lambda d: judge.judge(d, ceremony().ring.roster), JSON_BOMBS, arithmetic=True,
+    ),
+    Decoder("ceremony/context of evidence", lambda: [_batch().context], _in_context, JSON_BOMBS, arithmetic=True),
+    Decoder(
+        "ceremony/words behind evidence",
+        lambda: [b"".join(e.payload for e in map(opened, _batch().signed) if (e.sender, len(e.round)) == ("node3", 2))],
         _words_in_ceremony, arithmetic=True,
     ),
     Decoder("renewal/commitments", _commitments, lambda d: _dealing()[0].read(d)),
@@ -598,11 +638,25 @@ def _certificate() -> Certificate:
     return Certificate.decode(session().result.certificate)
 
 
+@lru_cache(maxsize=1)
+def _admissions() -> dict[str, Admission]:
+    """With real certificates."""
+    return found(session().reading.roster.nodes)
+
+
 def _admission() -> Sequence[bytes]:
-    pair = {"certificate": "-----BEGIN", "key": "-----BEGIN"}
-    return [
-        canonical_json({"roster": session().reading.roster.tree(), "authority": "a", "own": pair, "operator": pair})
-    ]
+    return [canonical_json(_admissions()["node1"].tree())]
+
+
+def _admitted(data: bytes) -> object:
+    """As `admit` takes it, before anything is stored."""
+    admission = on_tree(Admission.read, data)
+    assert isinstance(admission, Admission)
+    return common_name(admission.tls.own.certificate)
+
+
+def _enrolments() -> Sequence[bytes]:
+    return [canonical_json(node.tree()) for node in session().reading.roster.nodes]
 
 
 STEPS = {
@@ -631,11 +685,7 @@ def _terms_seeds() -> Sequence[bytes]:
 
 
 def _session_of(terms: Any, data: bytes) -> object:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise CallerMistake("not text") from None
-    inputs, _, budget = text.partition("\f")
+    inputs, _, budget = text_of(data).partition("\f")
     return read_session(terms, {"inputs": inputs, **({"budget": budget} if budget else {})})
 
 
@@ -647,11 +697,7 @@ TOML_NESTED = [
 
 
 def _toml(data: bytes) -> object:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise CallerMistake("not text") from None
-    return complete_terms(read_toml(text, "terms.toml"))
+    return complete_terms(read_toml(text_of(data), "terms.toml"))
 
 
 def _json(data: bytes) -> object:
@@ -681,7 +727,13 @@ FILES = [
         arithmetic=True,
     ),
     Decoder("file/receipt", _receipt_seeds, _omitted, JSON_BOMBS),
-    Decoder("file/admission", _admission, partial(on_tree, Admission.read), JSON_BOMBS),
+    Decoder("file/admission", _admission, _admitted, JSON_BOMBS),
+    Decoder("file/enrolment", _enrolments, partial(on_tree, Roster.read_node), JSON_BOMBS),
+    Decoder(
+        "file/assignment", lambda: [b"bidder,node\nann,node1\n\nbob,node2\n"],
+        lambda d: assign(["ann", "bob"], ["node1", "node2"], text_of(d), "bidder"),
+        [b"bidder,node\n" + b"a" * 140_000, b'bidder,node\n"' + b"a" * 140_000],
+    ),
     Decoder(
         "file/terms", _terms_seeds, partial(on_tree, complete_terms),
         [
@@ -704,4 +756,36 @@ FILES = [
     Decoder("file/bids in steps", lambda: [STEP_LINES.encode()], partial(_session_of, STEPS)),
 ]  # fmt: skip
 
-DECODERS = {d.name: d for d in (*SESSIONS, *CRYPTO, *WIRE, *CEREMONIES, *FILES)}
+
+# ---- the handover of a key ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _invitations() -> dict[str, Invitation]:
+    """The key of the honest ceremony goes on to a roster with a fourth node."""
+    added = Members(4, "joining").roster.nodes[3]
+    ring = ceremony().ring
+    with_keys = [replace(node, multi=other.multi, possession=other.possession) for node, other in zip(
+        ring.roster.nodes, Members(3, "joining").roster.nodes, strict=True)]  # fmt: skip
+    roster = Roster(tuple(with_keys))
+    certificate = replace(ceremony().certificate, roster=roster.digest)
+    signed = certificate.completed({name: certificate.sign(identity) for name, identity in ring.identities.items()})
+    return plan(roster, signed, [added], [])
+
+
+def _invitation_seeds() -> Sequence[bytes]:
+    return [canonical_json(_invitations()["node1"].tree())]
+
+
+def _invited(data: bytes) -> None:
+    invitation = on_tree(Invitation.read, data)
+    assert isinstance(invitation, Invitation)
+    invitation.check()
+
+
+HANDOVERS = [
+    Decoder("file/handover", _invitation_seeds, partial(on_tree, Invitation.read), JSON_BOMBS),
+    Decoder("file/handover, checked", _invitation_seeds, _invited, arithmetic=True),
+]
+
+DECODERS = {d.name: d for d in (*SESSIONS, *CRYPTO, *WIRE, *CEREMONIES, *FILES, *HANDOVERS, *POLICIES)}

@@ -22,6 +22,8 @@ MIN_PARTIES, MAX_PARTIES = 3, 64
 MAX_LAGS, MAX_PRICES, MAX_HIDDEN = 16, 512, 64
 MAX_STEPS = 1000
 """Steps of one training: iterations times layers."""
+MAX_WEIGHTS = 60_000
+"""Of all steps together: every session's terms repeat them, and the terms must fit into JSON_VALUES."""
 LARGEST_WEIGHT = 1e6
 
 
@@ -124,7 +126,18 @@ class PredictionTerms:
             terms._check_history(terms.network)
         return terms
 
+    def check_steps(self, steps: int) -> None:
+        """Refuse a training of so many steps if its weights do not fit into the terms; raises CallerMistake."""
+        inputs, hidden, outputs = self.widths
+        weights = (steps + 1) // 2 * inputs * hidden + steps // 2 * hidden * outputs
+        if steps > MAX_STEPS or weights > MAX_WEIGHTS:
+            raise CallerMistake(
+                f"a training of {steps} steps has {weights} weights, and its last terms hold all of them: at most "
+                f"{MAX_STEPS} steps and {MAX_WEIGHTS} weights fit; choose fewer iterations, lags or hidden neurons"
+            )
+
     def _check_history(self, network: NetworkTerms) -> None:
+        self.check_steps(len(network.history))
         widths = self.widths
         for s, row in enumerate(network.history):
             layer = s % 2
@@ -203,8 +216,8 @@ class PredictionTerms:
 
 
 def _history(value: Any) -> tuple[tuple[float, ...], ...]:
-    if not isinstance(value, list) or any(not isinstance(row, list) for row in value) or len(value) > MAX_STEPS:
-        raise CallerMistake(f"[network] history must be at most {MAX_STEPS} lists of weights; leave it to tacita train")
+    if not isinstance(value, list) or any(not isinstance(row, list) for row in value):
+        raise CallerMistake("[network] history must be a list of lists of weights; leave it to tacita train")
     for row in value:
         if any(type(x) is not float or not -LARGEST_WEIGHT <= x <= LARGEST_WEIGHT for x in row):
             raise CallerMistake("[network] history holds something else than weights; leave it to tacita train")

@@ -73,7 +73,7 @@ def read_inputs(lines: Iterable[str], terms: StabilisationTerms) -> dict[str, Pa
 
 
 def _number(cell: str, most: int, line: int) -> int:
-    if not cell.isascii() or not cell.isdigit() or not 1 <= int(cell[:9]) <= most:
+    if not cell.isascii() or not cell.isdigit() or len(cell) > 9 or not 1 <= int(cell) <= most:
         raise CallerMistake(f"inputs line {line}: scenario must be a whole number from 1 to {most}")
     return int(cell) - 1
 

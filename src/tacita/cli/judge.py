@@ -21,7 +21,7 @@ RESTS_ON = {"signature": "its signature alone", "majority": "fewer than half of 
 
 
 def judge(
-    evidence: Annotated[Path, typer.Argument(help="evidence.json, as a node saved it beside its session")],
+    evidence: Annotated[Path, typer.Argument(help="evidence that a node saved: of a session, or of a key ceremony")],
     roster: Annotated[Path, typer.Option(help="roster.json of the cluster whose nodes you know")],
     certificate: Annotated[
         Path | None, typer.Option(help="judge a participant's receipt instead, against this certificate.json")

@@ -13,6 +13,7 @@ from tacita.cli.options import Format
 from tacita.deploy import local
 from tacita.node import files
 from tacita.protocols.faults import CallerMistake
+from tacita.protocols.policies.prediction.terms import PredictionTerms
 from tacita.protocols.policies.prediction.training import first_step, next_step, verify_chain
 from tacita.protocols.policies.registry import POLICIES, read_session
 from tacita.protocols.roster import Roster
@@ -46,6 +47,7 @@ def run(
     session = tree.get("session", {})
     base = str(session.get("name") or local.session_name()) if isinstance(session, dict) else ""
     first = first_step(tree, f"{base}-1", steps == 1)
+    PredictionTerms.read(first).check_steps(steps)
     texts = {"inputs": input_texts("prediction", inputs, None)["inputs"]}
     read_session(first, texts)  # refuses wrong inputs before a node starts
     files.results_folder(out)
