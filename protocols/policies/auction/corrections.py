@@ -167,6 +167,12 @@ def _charged() -> str:
     return f"A1: c(y*) = {cost:.4f}; payments printed {printed:.2f} (N·c = {n * cost:.2f} of it), Clarke {right:.4f}"
 
 
+def _slots() -> str:
+    payments, slots = [clarke_payment(A1, i) for i in range(3)], 2
+    printed, right = 3 * sum(payments[i] for i in range(slots)), slots * sum(payments)
+    return f"A1 in two equal slots: bidders 1 and 2 alone, three times, would pay {printed:.4f}; all pay {right:.4f}"
+
+
 def _others() -> str:
     free = sum(A1.worth(j, min(A1.most[j], A1.value[j] / A1.slope[j])) for j in (1, 2))
     return f"A1 without bidder 1: (7.9) gives {free:.4f}, the market without it {clear(A1.without(0)).welfare:.4f}"
@@ -221,6 +227,13 @@ CORRECTIONS = (
         "the others alone, without coupling, supply bounds and cost",
         "the whole market without bidder i",
         _others,
+    ),
+    Correction(
+        "auction.slots",
+        "(7.3)",
+        "Σ_(i∈N) Σ_(i∈T) p_(i,t): the inner index is the bidder's, in the set of slots",
+        "Σ_(i∈N) Σ_(t∈T) p_(i,t)",
+        _slots,
     ),
     Correction(
         "auction.charged",
