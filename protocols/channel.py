@@ -257,7 +257,6 @@ class Channel:
 
     def follow(self, earlier: "Channel") -> None:
         """Fail when the channel before this one fails: a peer may still be there when it ends the session."""
-        self.waited = earlier.waited
         earlier._failed().add_done_callback(lambda future: self.fail(future.exception() or SessionAborted("ended")))
 
     def slowest(self) -> str:
@@ -316,9 +315,9 @@ class Channel:
         if failure.done() and isinstance(failure.exception(), family):
             failure.result()
 
-    async def _receive(self, round_name: str) -> dict[str, Signed]:
+    async def _receive(self, round_name: str, longer: float = 0.0) -> dict[str, Signed]:
         """One message of every peer; raises Absent."""
-        arrived = await self._arrived(round_name, self.peers, self._end())
+        arrived = await self._arrived(round_name, self.peers, self._end(longer))
         self._complete(round_name, arrived)
         return arrived
 
@@ -348,11 +347,11 @@ class Channel:
         payload = encode(evidence, self.roster) if evidence else b""
         await self.post(ABORT, payload if len(payload) <= MAX_PAYLOAD else b"")
 
-    async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Send each peer its own payload, receive one from each; not echoed."""
+    async def exchange(self, round_name: str, payloads: Mapping[str, bytes], longer: float = 0.0) -> dict[str, bytes]:
+        """Send each peer its own payload, receive one from each; not echoed. Waits so many seconds `longer`."""
         for peer in self.peers:
             await self._wire.send(peer, self._sign(round_name, peer, payloads[peer]))
-        received = await self._receive(round_name)
+        received = await self._receive(round_name, longer)
         for peer, (envelope, signed) in received.items():
             if envelope.receiver != self.me:
                 why = f"it broadcast in round '{round_name}', which is for one receiver"

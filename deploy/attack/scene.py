@@ -58,6 +58,7 @@ class Scene:
     release: str = "public"
     name: str = "a1"
     lines: str = SCENE_LINES
+    attempts: int = 1
     deadline: float = 20.0
     losing: Callable[[str, str, Envelope], bool] = lambda sender, receiver, envelope: False
     """True for messages of honest nodes that the network loses."""
@@ -79,7 +80,7 @@ class Scene:
         self.bugs: list[str] = []
         self.nodes: dict[str, SceneNode] = {}
         self.seconds = 0.0
-        self.terms, self.inputs = a1(self.release, self.name, self.lines)
+        self.terms, self.inputs = a1(self.release, self.name, self.lines, self.attempts)
 
     # ---- what an attacker who knows everything may use --------------------------------------------------------
 
@@ -186,8 +187,8 @@ class SceneChannel(WatchedChannel):
             await self._arrived(round_name, self.peers, self._end())
         return await super().broadcast(round_name, self._says(round_name, payload))
 
-    async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-        return await super().exchange(round_name, {n: self._says(round_name, p) for n, p in payloads.items()})
+    async def exchange(self, round_name: str, payloads: Mapping[str, bytes], longer: float = 0.0) -> dict[str, bytes]:
+        return await super().exchange(round_name, {n: self._says(round_name, p) for n, p in payloads.items()}, longer)
 
     async def post(self, round_name: str, payload: bytes) -> None:
         await super().post(round_name, self._says(round_name, payload))
