@@ -132,8 +132,8 @@ def test_who_does_not_come_back_ends_the_session_with_the_reason_of_the_first_at
     made = scene(Behaviour(rewrite=lambda e, r: None if made_silent(e) else e), attempts=3)
     for name in made.honest:
         end = made.endings[name]
-        assert (
-            (isinstance(end, Absent) and (end.peer, end.round) == ("node3", "masks")) or isinstance(end, SessionAborted)
+        assert (isinstance(end, Absent) and (end.peer, end.round) == ("node3", "masks")) or isinstance(
+            end, SessionAborted
         ), made.endings
     assert any(isinstance(made.endings[n], Absent) for n in made.honest)
     assert len(labels(made)) == 2 and made.seconds < 100
