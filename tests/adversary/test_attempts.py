@@ -14,7 +14,7 @@ from tacita.deploy.attack.behaviour import Behaviour, first_bit, first_time, las
 from tacita.deploy.attack.dealing import node, shifted
 from tacita.deploy.attack.instance import a1
 from tacita.deploy.attack.scene import Scene
-from tacita.deploy.attack.session import decision, ended, honest_outcome, wrong_output
+from tacita.deploy.attack.session import ended, wrong_output
 from tacita.protocols import evidence as files
 from tacita.protocols import judge
 from tacita.protocols.attempt import may_follow
@@ -35,7 +35,7 @@ from tacita.protocols.faults import (
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.reading import GATHERING, Reading
 from tacita.protocols.stages import bind, commit
-from tacita.protocols.stages.certify import Certificate
+from tacita.protocols.stages.certify import Certificate, auction_order
 from tacita.protocols.terms import SessionTerms, Table, canonical_json
 from tacita.protocols.verify import verify
 
@@ -70,8 +70,6 @@ def orders(made: Scene) -> set[tuple[str, ...]]:
 
 
 def certify_order(made: Scene, coins: Mapping[str, bytes]) -> tuple[str, ...]:
-    from tacita.protocols.stages.certify import auction_order
-
     setup = made.setup()
     return auction_order(setup.auction_id, coins, setup.instance.participants)
 
@@ -231,8 +229,6 @@ def test_leaving_does_not_draw_the_order_again() -> None:
 def test_control_an_order_of_the_session_id_would_be_drawn_by_whoever_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     def redrawn(reading: Reading) -> tuple[str, ...]:
         coins = {name: coin + reading.session for name, (coin, _) in reading.parts.items()}
-        from tacita.protocols.stages.certify import auction_order
-
         return auction_order(reading.setup.auction_id, coins, reading.setup.instance.participants)
 
     monkeypatch.setattr(Reading, "order", property(redrawn))
@@ -415,4 +411,3 @@ def test_equivocation_in_the_second_attempt_convicts() -> None:
     made = scene(Behaviour(rewrite=rewrite))
     ends = [made.endings[n] for n in made.honest]
     assert any(isinstance(e, ProtocolFault) and e.culprit == "node3" and e.evidence for e in ends), ends
-    assert decision(ended(scene(Behaviour()))[0]) == honest_outcome(3, "public", made.lines)
