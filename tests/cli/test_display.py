@@ -104,6 +104,6 @@ def test_another_attempt_is_announced_and_its_stages_begin_again(capsys: pytest.
             progress.report("node1", tacita_pb2.Progress(stage=stage, step=step, steps=steps, seconds=1.0))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("node1: ")[1] for line in lines[-2:]] == [
-        "attempt 2 of 3 begins; its log says what ended the last one", STAGES["share"],
+        "attempt 2 of 3 begins; its log says what ended the one before", STAGES["share"],
     ]  # fmt: skip
     assert progress._cells == {("commit", "node1"): "done", ("share", "node1"): "…"}
