@@ -184,8 +184,7 @@ class Node:
                 channel = make_channel(party, self.transport, label, root)
                 self._channels[label] = channel
                 labels.append(label)
-                for peer, data in self._early.release(label):
-                    channel.deliver(peer, data)
+                channel.deliver_early(self._early.release(label))
                 return channel
 
             result = await run_session(party, terms, hosted, open_channel)

@@ -9,11 +9,12 @@ here again, so no attempt begins after a ticket that could still be completed.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tacita.crypto.sealing import SealingKey
 from tacita.protocols.binding import check_dealings, exchange_masks
-from tacita.protocols.channel import Channel
+from tacita.protocols.channel import DISPUTE_SECONDS, Channel
 from tacita.protocols.faults import BadKeyShare, LocalFault, MachineFault, PeerFault, PeerRefused, ProtocolFault
 from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.party import Event, Job, Party, Solved
@@ -30,10 +31,40 @@ def may_follow(error: BaseException) -> bool:
     )
 
 
-async def join(party: Party, channel: Channel, mine: share.Contributions, longer: float) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class Opened:
+    """What this node found in its envelopes, once for all attempts."""
+
+    shares: Mapping[str, Sequence[int]] = field(repr=False)
+    """Participant → shares of its fields and of all its blinds."""
+    answer: bytes
+    """What the node says of it in `shares`: a complaint, or that it holds all shares."""
+
+
+def open_envelopes(party: Party, reading: Reading, envelope_keys: Mapping[str, SealingKey]) -> Opened:
+    """`envelope_keys`: what opens this node's envelope of each participant."""
+    shares = dict[str, Sequence[int]]()
+    for name, bid in reading.bids.items():
+        envelope, key = reading.objects[name].envelopes[party.index], envelope_keys[name]
+        try:
+            shares[name] = commit.open_shares(reading.setup, name, bid, envelope, party.name, key)
+        except BadKeyShare:
+            return Opened(shares, complaint(name, key))
+    return Opened(shares, b"ok")
+
+
+def patience(party: Party, number: int) -> float:
+    """How many seconds longer than in other rounds the nodes wait for one another where an attempt begins.
+
+    A node may still be in the attempt before this one, waiting for a ticket to come together.
+    """
+    return party.deadline + DISPUTE_SECONDS if number > 1 else 0.0
+
+
+async def join(party: Party, channel: Channel, mine: share.Contributions, number: int) -> dict[str, bytes]:
     """The first round under the session id of this attempt: everybody's part of the engine's keys, from everybody."""
     sent = {peer: mine.for_peer(party.roster.index(peer)) for peer in channel.peers}
-    return await channel.exchange("keys", sent, longer)
+    return await channel.exchange("keys", sent, patience(party, number))
 
 
 async def compute(
@@ -42,15 +73,15 @@ async def compute(
     channel: Channel,
     mine: share.Contributions,
     received: Mapping[str, bytes],
-    envelope_keys: Mapping[str, SealingKey],
+    opened: Opened,
 ) -> Solved:
     """Stages 2 and 3; in the end all nodes know that they have opened the same values.
 
-    `received` is what `join` returned; `envelope_keys` opens this node's envelopes, by participant.
+    `received` is what `join` returned.
     """
     reading, setup = prover.reading, prover.reading.setup
     keys = await _keys(party, prover, channel, mine, received)
-    shares = await _shares(party, reading, channel, envelope_keys)
+    shares = await _shares(reading, channel, opened)
     party.report(Event("masks"))
     mask_shares = await exchange_masks(party, prover, channel)
     party.report(Event("bind"))
@@ -88,24 +119,15 @@ async def _keys(
         with prover.reads(channel, "keys", name):
             told[roster.index(name)] = reading.contributions(name, party.name, data)
     keys = share.derive_keys(me, reading.session, mine, told)
-    reading.said["confirm keys"] = await channel.broadcast("confirm keys", share.confirmations(roster, keys))
+    confirmed, longer = share.confirmations(roster, keys), patience(party, reading.attempt)
+    # A peer that has heard only some of the others waits for the rest before it says this.
+    reading.said["confirm keys"] = await channel.broadcast("confirm keys", confirmed, longer)
     reading.confirmed()
     return share.engine_keys(roster, me, keys)
 
 
-async def _shares(
-    party: Party, reading: Reading, channel: Channel, envelope_keys: Mapping[str, SealingKey]
-) -> dict[str, list[int]]:
+async def _shares(reading: Reading, channel: Channel, opened: Opened) -> dict[str, list[int]]:
     """This node's shares of all inputs. Nobody computes on shares that somebody else could not open."""
-    shares, answer = dict[str, list[int]](), b"ok"
-    for name, bid in reading.bids.items():
-        envelope, key = reading.objects[name].envelopes[party.index], envelope_keys[name]
-        try:
-            opened = commit.open_shares(reading.setup, name, bid, envelope, party.name, key)
-        except BadKeyShare:
-            answer = complaint(name, key)
-            break
-        shares[name] = commit.of_attempt(bid, opened, reading.attempt)
-    reading.said["shares"] = await channel.broadcast("shares", answer)
+    reading.said["shares"] = await channel.broadcast("shares", opened.answer)
     reading.shares_held()
-    return shares
+    return {name: commit.of_attempt(bid, opened.shares[name], reading.attempt) for name, bid in reading.bids.items()}

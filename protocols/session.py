@@ -22,13 +22,14 @@ from tacita.crypto.errors import CryptoError
 from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols import attempt, releasing, verify
-from tacita.protocols.channel import DISPUTE_SECONDS, GREET, Channel, Wire
+from tacita.protocols.channel import GREET, Channel, Wire
 from tacita.protocols.faults import (
     Absent,
     CallerMistake,
     Evidence,
     LocalFault,
     ProtocolFault,
+    SessionAborted,
     SuspectFault,
     TacitaError,
 )
@@ -295,6 +296,8 @@ class _Session:
     async def _attempts(self, gathering: Channel) -> tuple[Channel, Solved]:
         """Attempts on the same bids in the same order, until one comes as far as the ticket."""
         party, last = self.party, self.reading.setup.attempts
+        opened = attempt.open_envelopes(party, self.reading, self._keys_of)
+        self._keys_of.clear()
         for number, mine in enumerate(self._contributions, 1):
             joined = number == 1
             try:
@@ -302,20 +305,23 @@ class _Session:
                 if number > 1:
                     await party.connected()
                 channel = self._attempt_channel(gathering)
-                # A node may still be in the attempt before this one, waiting for a ticket to come together.
-                longer = party.deadline + DISPUTE_SECONDS if number > 1 else 0.0
-                received = await attempt.join(party, channel, mine, longer)
+                received = await attempt.join(party, channel, mine, number)
                 joined = True
-                solved = await attempt.compute(party, self.prover, channel, mine, received, self._keys_of)
+                solved = await attempt.compute(party, self.prover, channel, mine, received, opened)
                 channel.raise_failure()  # the last moment to leave
-                self._keys_of.clear()
                 return channel, solved
             except TacitaError as error:
-                if not joined and attempt.may_follow(error):
+                if not attempt.may_follow(error):
+                    raise
+                channel.raise_failure(ProtocolFault)  # a proof came in while this node found a reason of its own
+                if number == 1:
+                    gathering.raise_failure(SessionAborted)  # who left there comes to no attempt
+                if not joined:
                     raise self._failed[-1] from error  # not everybody is there, so it has not begun
-                if number == last or not attempt.may_follow(error):
+                if number == last:
                     raise
                 self._failed.append(error)
+                channel.judge = channel.accuse = None
                 await channel.abort()
                 self.reading = self.reading.again()
                 self.prover.begin_again(self.reading)

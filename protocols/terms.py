@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
+from tacita.crypto.security import MAX_ATTEMPTS
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake
 
@@ -38,9 +39,6 @@ LARGEST_SHOWN = 10**300
 """A float holds no whole number of hundreds of digits."""
 
 PLANS = ("shared",)
-
-MAX_ATTEMPTS = 3
-"""Every attempt costs each bid object a blind of its own: a ciphertext, its range proof and shares."""
 
 
 def check_name(name: str, what: str) -> str:

@@ -77,6 +77,9 @@ class Scene:
         """(virtual time, sender, round or "engine", bytes) of all that the liar received."""
         self.endings: dict[str, Ending] = {}
         self.engines: dict[str, SharedEngine] = {}
+        """Each node's engine, in the last attempt."""
+        self.worked: list[tuple[str, SharedEngine]] = []
+        """(node, engine) of all attempts."""
         self.bugs: list[str] = []
         self.nodes: dict[str, SceneNode] = {}
         self.seconds = 0.0
@@ -113,7 +116,7 @@ class Scene:
 
     def run(self) -> dict[str, Ending]:
         """One session; {node: how it ended}. Stores stay for the next one, everything else begins anew."""
-        for kept in (self.told, self.log, self.taken, self.bugs):
+        for kept in (self.told, self.log, self.taken, self.bugs, self.worked):
             kept.clear()
         self.endings, self.engines = dict.fromkeys(self.names), {}
         run_virtual(self._happen())
@@ -181,11 +184,11 @@ class SceneChannel(WatchedChannel):
             self.scene.told.append(Told(round_name, payload, lie))
         return lie
 
-    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
+    async def broadcast(self, round_name: str, payload: bytes, longer: float = 0.0) -> dict[str, bytes]:
         behaviour = self.scene.behaviour
         if behaviour.rushes and round_name in behaviour.lies:
             await self._arrived(round_name, self.peers, self._end())
-        return await super().broadcast(round_name, self._says(round_name, payload))
+        return await super().broadcast(round_name, self._says(round_name, payload), longer)
 
     async def exchange(self, round_name: str, payloads: Mapping[str, bytes], longer: float = 0.0) -> dict[str, bytes]:
         return await super().exchange(round_name, {n: self._says(round_name, p) for n, p in payloads.items()}, longer)
@@ -221,6 +224,7 @@ class SceneNode(SimulatedNode):
 
         def make(*arguments: Any) -> SharedEngine:
             engine = scene.engines[name] = kind(*arguments)
+            scene.worked.append((name, engine))
             return engine
 
         common = {"store": scene.stores[name], "deadline": scene.deadline}

@@ -46,8 +46,8 @@ class WatchedChannel(Channel):
 
     watch: Watch
 
-    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
-        payloads = await super().broadcast(round_name, payload)
+    async def broadcast(self, round_name: str, payload: bytes, longer: float = 0.0) -> dict[str, bytes]:
+        payloads = await super().broadcast(round_name, payload, longer)
         self.watch.concludes(self.me, self.session, round_name, payloads)
         return payloads
 
@@ -121,8 +121,7 @@ class SimulatedNode:
         channel = self.channel_kind(party.roster, party.name, party.identity, self, label, party.deadline, root)
         channel.watch = self._watch
         self._channels[label] = channel
-        for peer, data in self._early.release(label):
-            channel.deliver(peer, data)
+        channel.deliver_early(self._early.release(label))
         return channel
 
     def on_message(self, sender: str, data: bytes) -> None:
