@@ -22,4 +22,7 @@ LONG_TERM = SecurityLevel(3072)
 CHALLENGE_BITS = STANDARD.challenge_bits
 HIDING_BITS = STANDARD.hiding_bits
 MASK_BITS = STANDARD.share_hiding_bits
+MAX_ATTEMPTS = 3
+"""How often a session may compute on the same inputs. Every attempt costs each bid object a blind of its own
+(ciphertext, range proof, shares), and the statistical masks hide all attempts together."""
 ALLOWED_MODULUS_BITS = (STANDARD.modulus_bits, LONG_TERM.modulus_bits)

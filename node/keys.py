@@ -213,8 +213,7 @@ class KeyWork:
             labels.append(label)
             while len(labels) > LIVE_CHANNELS:
                 self.channels.pop(labels.pop(0), None)
-            for peer, data in self.early.release(label):
-                channel.deliver(peer, data)
+            channel.deliver_early(self.early.release(label))
             return channel
 
         try:

@@ -34,6 +34,7 @@ from tacita.protocols.faults import (
     Absent,
     CallerMistake,
     Evidence,
+    LocalFault,
     MachineFault,
     ProtocolFault,
     TacitaError,
@@ -113,7 +114,7 @@ class Node:
     async def stop(self) -> None:
         """End sessions, engines, streams and the server."""
         for channel in self._channels.values():
-            channel.fail(MachineFault(f"{self.name} was stopped"))
+            channel.fail(LocalFault(f"{self.name} was stopped"))
         for worker in [*self._engines.values(), *([self._spare] if self._spare else [])]:
             worker.close()
         self._spare = None
@@ -159,6 +160,12 @@ class Node:
         try:
             terms, hosted = self._inbox(session)
             await self._peers_up()
+
+            def noted(event: Event) -> None:
+                if event.note:
+                    log.warning("session %s: %s", session, event.note)
+                report(event)
+
             party = Party(
                 name=self.name,
                 roster=self.loaded.roster,
@@ -169,15 +176,15 @@ class Node:
                 entropy=SystemEntropy(),
                 store=self.journal,
                 solver=self._solve,
-                report=report,
+                report=noted,
+                connected=self._peers_up,
             )
 
             def open_channel(label: bytes, root: bytes) -> Channel:
                 channel = make_channel(party, self.transport, label, root)
                 self._channels[label] = channel
                 labels.append(label)
-                for peer, data in self._early.release(label):
-                    channel.deliver(peer, data)
+                channel.deliver_early(self._early.release(label))
                 return channel
 
             result = await run_session(party, terms, hosted, open_channel)

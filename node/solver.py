@@ -62,7 +62,7 @@ class Worker:
                 return Solved(opened, [Opening(*entry) for entry in tree["ledger"]])
             elif kind == ERROR:
                 raise _error(json.loads(payload))
-        raise LocalFault("the engine process ended before its result; look at the node's log and free memory")
+        raise MachineFault("the engine process ended before its result; look at the node's log and free memory")
 
     def feed(self, peer: int, data: bytes) -> None:
         """Engine bytes from a peer; kept until the job has been sent."""

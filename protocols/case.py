@@ -1,5 +1,8 @@
 """The record of one session inside evidence: every broadcast up to a fault, each echoed alike by every node.
 
+Of a session with several attempts it holds what was gathered before the first one, and one attempt alone: the number
+in its context is part of the session id, the label of all messages after the gathering.
+
 Whoever shows a record may have made up everything in it but what others signed. An honest node's echo of a round fixes
 what it heard in that round, word by word, before it says anything in the next one; so a record that holds everybody's
 echoes is what every honest node in it has really seen, however many of the others lie.
@@ -43,6 +46,7 @@ def context(reading: Reading) -> bytes:
     """What the messages of a session refer to by hash."""
     tree = {
         "terms": reading.terms.tree,
+        "attempt": reading.attempt,
         "key": key_tree(reading.key),
         "greetings": {name: data.hex() for name, data in reading.said[GREET].items()},
         "opened": opened_tree(reading.opened),
@@ -93,7 +97,7 @@ def read_case(evidence: Evidence, roster: Roster) -> Case:
 
 def _context(data: bytes, roster: Roster) -> Reading:
     tree = read_json(data, FILE_VALUES)
-    if not isinstance(tree, dict) or set(tree) != {"terms", "key", "greetings", "opened"}:
+    if not isinstance(tree, dict) or set(tree) != {"terms", "attempt", "key", "greetings", "opened"}:
         raise InvalidEncoding("the context is not that of a session")
     terms, key = complete_terms(tree["terms"]), read_key(tree["key"])
     if terms.canonical() != canonical_json(tree["terms"]) or key_tree(key) != tree["key"]:
@@ -105,7 +109,9 @@ def _context(data: bytes, roster: Roster) -> Reading:
     greetings = tree["greetings"]
     if set(greetings) != set(roster.names):
         raise InvalidEncoding("the greetings are not those of all nodes")
-    reading = Reading(terms, roster, key)
+    if type(tree["attempt"]) is not int or not 1 <= tree["attempt"] <= terms.session.max_attempts:
+        raise InvalidEncoding("the terms do not allow an attempt of this number")
+    reading = Reading(terms, roster, key, attempt=tree["attempt"])
     reading.said[GREET] = {name: bytes.fromhex(greetings[name]) for name in roster.names}
     reading.opened = {label: [_integer(text) for text in values] for label, values in tree["opened"].items()}
     return reading

@@ -148,11 +148,12 @@ class Channel:
     ) -> None:
         self.roster, self.me, self.session, self.deadline = roster, me, session, deadline
         self._key, self._wire, self._sequence = key, wire, 0
+        self._early: list[tuple[str, bytes]] = []
         self._box: dict[tuple[str, str], asyncio.Future[Signed]] = {}
         self._said: dict[str, bytes] = {}
         self._done: list[str] = []
         self.judge: Callable[[Evidence], BaseException | None] | None = None
-        """Turns evidence of other checks than equivocation, sent along with an abort, into the fault it proves."""
+        """Turns evidence that comes with an abort into the fault it proves; not needed for equivocation here."""
         self.accuse: Callable[[bytes], BaseException | None] | None = None
         """Turns a signed abort whose evidence does not hold into the fault of its sender."""
         self._waiting: dict[str, dict[str, int]] = {}
@@ -185,8 +186,22 @@ class Channel:
 
     # ---- incoming ---------------------------------------------------------------------------------------------
 
+    def deliver_early(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Take (peer, message) that came before this channel was there, as soon as its owner has set it up."""
+        self._early.extend(messages)
+        asyncio.get_running_loop().call_soon(self._take_early)
+
     def deliver(self, transport_peer: str, data: bytes) -> None:
         """Take one message from the transport. `transport_peer` is the name in the peer's certificate."""
+        self._take_early()
+        self._take(transport_peer, data)
+
+    def _take_early(self) -> None:
+        messages, self._early = self._early, []
+        for peer, data in messages:
+            self._take(peer, data)
+
+    def _take(self, transport_peer: str, data: bytes) -> None:
         try:
             envelope, signed = open_signed(data, self.roster)
         except (CryptoError, PeerRefused) as error:
@@ -241,7 +256,7 @@ class Channel:
                 culprit, place = convicted(evidence, self.roster), open_signed(evidence.signed[0], self.roster)[0]
                 if place.session == self.session:
                     return Equivocation(culprit, f"two different messages in round '{place.round}'", evidence)
-        elif self.judge is not None and (fault := self.judge(evidence)):
+        if self.judge is not None and (fault := self.judge(evidence)):
             return fault
         return self.accuse(signed) if self.accuse is not None else None
 
@@ -257,7 +272,6 @@ class Channel:
 
     def follow(self, earlier: "Channel") -> None:
         """Fail when the channel before this one fails: a peer may still be there when it ends the session."""
-        self.waited = earlier.waited
         earlier._failed().add_done_callback(lambda future: self.fail(future.exception() or SessionAborted("ended")))
 
     def slowest(self) -> str:
@@ -316,19 +330,23 @@ class Channel:
         if failure.done() and isinstance(failure.exception(), family):
             failure.result()
 
-    async def _receive(self, round_name: str) -> dict[str, Signed]:
+    async def _receive(self, round_name: str, longer: float = 0.0) -> dict[str, Signed]:
         """One message of every peer; raises Absent."""
-        arrived = await self._arrived(round_name, self.peers, self._end())
+        arrived = await self._arrived(round_name, self.peers, self._end(longer))
         self._complete(round_name, arrived)
         return arrived
 
     async def guarded(self, work: "asyncio.Future[T]") -> T:
-        """Wait for other work, but end at once if the session fails."""
+        """Wait for other work, but end it at once if the session fails or is cancelled."""
         failure = self._failed()
         waiting: list[asyncio.Future[Any]] = [work, failure]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if unfinished := not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+        if unfinished:
             failure.result()
         return work.result()
 
@@ -348,25 +366,28 @@ class Channel:
         payload = encode(evidence, self.roster) if evidence else b""
         await self.post(ABORT, payload if len(payload) <= MAX_PAYLOAD else b"")
 
-    async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Send each peer its own payload, receive one from each; not echoed."""
+    async def exchange(self, round_name: str, payloads: Mapping[str, bytes], longer: float = 0.0) -> dict[str, bytes]:
+        """Send each peer its own payload, receive one from each; not echoed. Waits so many seconds `longer`."""
         for peer in self.peers:
             await self._wire.send(peer, self._sign(round_name, peer, payloads[peer]))
-        received = await self._receive(round_name)
+        received = await self._receive(round_name, longer)
         for peer, (envelope, signed) in received.items():
             if envelope.receiver != self.me:
                 why = f"it broadcast in round '{round_name}', which is for one receiver"
                 raise ProtocolFault(peer, why, shown=(signed,))
         return {peer: envelope.payload for peer, (envelope, _) in received.items()}
 
-    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
-        """Send the same payload to all and agree on everybody's: returns {node: payload}, mine included."""
+    async def broadcast(self, round_name: str, payload: bytes, longer: float = 0.0) -> dict[str, bytes]:
+        """Send the same payload to all and agree on everybody's: returns {node: payload}, mine included.
+
+        Waits so many seconds `longer` for the payloads.
+        """
         mine = self._said[round_name] = self._sign(round_name, EVERYONE, payload)
         for peer in self.peers:
             await self._wire.send(peer, mine)
         signed = {self.me: mine}
         payloads = {self.me: payload}
-        for peer, (envelope, data) in (await self._receive(round_name)).items():
+        for peer, (envelope, data) in (await self._receive(round_name, longer)).items():
             if envelope.receiver != EVERYONE:
                 why = f"it sent round '{round_name}' to one receiver, which is for all"
                 raise ProtocolFault(peer, why, shown=(data,))

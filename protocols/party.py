@@ -20,6 +20,8 @@ class Event:
     stage: str
     step: int = 0
     steps: int = 0
+    note: str = ""
+    """Why, if that is not plain: a sentence for the node's log."""
 
 
 class Store(Protocol):
@@ -71,6 +73,10 @@ Solver = Callable[[Job, bytes, Callable[[int, int], None]], Awaitable[Solved]]
 """(job, session id, report) → result."""
 
 
+async def _at_once() -> None:
+    """For links that need no connection."""
+
+
 @dataclass(frozen=True)
 class Party:
     """One node as the protocol sees it."""
@@ -89,6 +95,8 @@ class Party:
     budget: float = 1800.0
     """Seconds that a whole session may take, however punctual everybody is in every round."""
     report: Callable[[Event], None] = lambda _: None
+    connected: Callable[[], Awaitable[None]] = field(default=_at_once)
+    """Waits until there is a connection to every peer; raises Absent after some time."""
 
     @property
     def index(self) -> int:
@@ -108,6 +116,6 @@ class Result:
     """Of hosted participants: the frozen set with all signatures."""
     ledger: Sequence[EngineOpening]
     faults: Sequence[str] = ()
-    """What went wrong at other nodes after the ticket, when it could no longer change the result."""
+    """What ended earlier attempts; and what went wrong after the ticket, when it could no longer change the result."""
     evidence: Sequence[Evidence] = field(default=(), repr=False)
     """What convicts these nodes."""

@@ -17,10 +17,17 @@ class Prover:
 
     def __init__(self, reading: Reading) -> None:
         self.reading, self.channels = reading, list[Channel]()
+        self._labels = set[bytes]()
 
     def follow(self, channel: Channel) -> None:
         """This channel's broadcasts are part of the session from now on."""
         self.channels.append(channel)
+        self._labels.add(channel.session)
+
+    def begin_again(self, reading: Reading) -> None:
+        """Another attempt: the record goes back to what was gathered."""
+        self.reading = reading
+        del self.channels[1:]
 
     def evidence(self, check: str = SAID, shown: Sequence[bytes] = ()) -> Evidence:
         """Everything that all nodes agree on, and the signed messages in question."""
@@ -51,6 +58,5 @@ class Prover:
             return False
 
     def is_mine(self, evidence: Evidence) -> bool:
-        """Whether all messages of the evidence belong to this session."""
-        labels = {channel.session for channel in self.channels}
-        return {Envelope.decode(data[SIGNATURE_BYTES:]).session for data in evidence.signed} <= labels
+        """Whether all messages of the evidence belong to this session, whatever its attempt."""
+        return {Envelope.decode(data[SIGNATURE_BYTES:]).session for data in evidence.signed} <= self._labels

@@ -19,6 +19,7 @@ from tacita.crypto.signature import verify_signature
 from tacita.crypto.threshold import ThresholdKey
 from tacita.crypto.transcript import Transcript, digest
 from tacita.protocols import messages
+from tacita.protocols.channel import GREET
 from tacita.protocols.faults import (
     CallerMistake,
     Equivocation,
@@ -73,7 +74,7 @@ def gathering(label: bytes, greetings: Mapping[str, bytes]) -> bytes:
 
 
 def hello(setup: Setup, enrolled: Sequence[Enrolled], coin: bytes, keys: bytes) -> bytes:
-    """What a node says first; `setup` without participants, commitments to its coin and to its engine keys."""
+    """What a node says first; `setup` without participants, commitments to its coin and to all its engine keys."""
     tree = {**_agreed(setup), "enrolled": [e.tree() for e in enrolled], "coin": coin.hex(), "keys": keys.hex()}
     return canonical_json(tree)
 
@@ -99,8 +100,8 @@ class Hello:
 
     coin: bytes
     """Commitment to its part of the auction coin and its nonce."""
-    keys: bytes
-    """Commitments to its contributions to the engine's keys."""
+    keys: tuple[bytes, ...]
+    """For each attempt the commitments to its contributions to the engine's keys."""
     enrolled: tuple[Enrolled, ...]
 
 
@@ -131,7 +132,15 @@ class Reading:
     """What the engine opened."""
     root: bytes = b""
     """Digest of all broadcasts up to `openings`."""
+    attempt: int = 1
+    """Whose words those under the session id are."""
     _known: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def again(self) -> "Reading":
+        """The reading of the next attempt: what was gathered stands, and nothing of what was said after it."""
+        said = {name: self.said[name] for name in (GREET, *GATHERING)}
+        known = {place: value for place, value in self._known.items() if place[0] in ("setup", "bid")}
+        return Reading(self.terms, self.roster, self.key, said, attempt=self.attempt + 1, _known=known)
 
     def _once(self, what: str, name: str, make: Callable[[], T]) -> T:
         if (what, name) not in self._known:
@@ -165,10 +174,11 @@ class Reading:
 
     def _hello(self, name: str, tree: Mapping[str, Any]) -> Hello:
         mine = self.roster.index(name)
-        size = 32 * sum(mine in subset for subset in share.key_subsets(self.roster))
+        size, attempts = 32 * sum(mine in s for s in share.key_subsets(self.roster)), self._bare.attempts
+        keys = messages.hex_bytes(name, tree["keys"], size * attempts)
         return Hello(
             messages.hex_bytes(name, tree["coin"], 32),
-            messages.hex_bytes(name, tree["keys"], size),
+            tuple(keys[size * k : size * (k + 1)] for k in range(attempts)),
             tuple(self._announced(name, tree["enrolled"])),
         )
 
@@ -190,9 +200,12 @@ class Reading:
             raise ProtocolFault(host, "it announces a participant twice or one of another host")
         return announced
 
-    @cached_property
+    @property
     def setup(self) -> Setup:
         """Everything public before the commit; refuses terms that do not fit before any input is sent."""
+        return self._once("setup", "", self._announcements)
+
+    def _announcements(self) -> Setup:
         everybody = [e for said in self.hellos.values() for e in said.enrolled]
         hosts: dict[str, str] = {}
         for e in everybody:
@@ -301,12 +314,19 @@ class Reading:
 
     @cached_property
     def session(self) -> bytes:
-        """The session id, label of all that follows."""
-        return certify.session_id(self.setup.auction_id, self.freeze, self.parts)
+        """The session id of this attempt, label of all that follows.
+
+        Everything in it was committed to before a bid opened; the number alone makes the next attempt's id another.
+        """
+        return self.session_of(self.attempt)
+
+    def session_of(self, attempt: int) -> bytes:
+        """The session id of an attempt."""
+        return certify.session_id(self.setup.auction_id, self.freeze, self.parts, attempt)
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Participants by the auction coin."""
+        """Participants by the auction coin, which is opened once: the same in every attempt."""
         coins = {name: coin for name, (coin, _) in self.parts.items()}
         return certify.auction_order(self.setup.auction_id, coins, self.setup.instance.participants)
 
@@ -315,9 +335,8 @@ class Reading:
     def contributions(self, sender: str, receiver: str, data: bytes) -> dict[share.Subset, bytes]:
         """What one node told another in private for the engine's keys, as committed to."""
         roster = self.roster
-        return share.contributions_of(
-            roster, roster.index(sender), roster.index(receiver), self.hellos[sender].keys, data
-        )
+        promised = self.hellos[sender].keys[self.attempt - 1]
+        return share.contributions_of(roster, roster.index(sender), roster.index(receiver), promised, data)
 
     def confirmed(self) -> None:
         """All members of every subset hold the same engine key."""
@@ -368,7 +387,7 @@ class Reading:
 
     def combinations(self, shares: Mapping[str, Sequence[int]] | None = None) -> list[Combination]:
         """Every dealer's random combination; `shares` are those that one node was dealt, by dealer."""
-        everybody = bind.dealings(self.setup, self.bids, self.masks, shares)
+        everybody = bind.dealings(self.setup, self.bids, self.masks, shares, self.attempt)
         return bind.combinations(self.setup, self.session, self.bind_coins, everybody)
 
     def ciphertexts(self, what: str) -> list[Integer]:

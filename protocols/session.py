@@ -7,6 +7,8 @@
 2  share     engine keys agreed, envelopes opened, output masks posted with proofs and dealt;
              all dealt shares checked against the ciphertexts
 3  solve     the engine runs the policy's program
+   2 and 3 are an attempt (attempt.py); if it fails without a culprit, it is repeated on the same bids in the same
+   order, as often as the terms say
 4  release   output ciphertexts → ticket signed by all → partial decryptions with proofs
 5  certify   the certificate
 """
@@ -19,28 +21,25 @@ from tacita.crypto.encoding import Writer
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import SIGNATURE_BYTES
-from tacita.protocols import releasing, verify
-from tacita.protocols.binding import check_dealings, exchange_masks
+from tacita.protocols import attempt, releasing, verify
 from tacita.protocols.channel import GREET, Channel, Wire
 from tacita.protocols.faults import (
     Absent,
-    BadKeyShare,
     CallerMistake,
     Evidence,
     LocalFault,
     ProtocolFault,
+    SessionAborted,
     SuspectFault,
     TacitaError,
 )
 from tacita.protocols.judge import ACCUSATION, proven
-from tacita.protocols.mpc.sharing import EngineKeys
-from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
+from tacita.protocols.party import Event, Hosted, Party, Result, Solved
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.proving import Prover
-from tacita.protocols.reading import VERSION, Reading, complaint, gathering, hello, meeting
+from tacita.protocols.reading import VERSION, Reading, gathering, hello, meeting
 from tacita.protocols.stages import certify, commit, freeze, share
 from tacita.protocols.stages.certify import Certificate, NodePart
-from tacita.protocols.stages.masks import summed
 from tacita.protocols.stages.setup import Enrolled, Setup, check_participant
 from tacita.protocols.terms import Terms, canonical_json
 
@@ -77,6 +76,12 @@ class _Session:
         self.prover = Prover(self.reading)
         self._keys_of: dict[str, SealingKey] = {}
         """By participant: what opens its envelope for this node, and nothing else."""
+        self._contributions: list[share.Contributions] = []
+        """For each attempt what this node adds to the engine's keys."""
+        self._failed: list[TacitaError] = []
+        """What ended the attempts before this one."""
+        self._next = b""
+        """Where the others would wait for this node if there were another attempt."""
         self._ended = False
         self._budget: asyncio.Timeout | None = None
 
@@ -84,8 +89,9 @@ class _Session:
         """Tell the peers, once; evidence goes along so that all end with the same verdict."""
         if self.channel is not None and not self._ended:
             self._ended = True
+            channels = [self.channel, *([self.open_channel(self._next, b"ended")] if self._next else [])]
             evidence = error.evidence if isinstance(error, ProtocolFault) else None
-            await asyncio.shield(self.channel.abort(evidence))
+            await asyncio.shield(asyncio.gather(*(channel.abort(evidence) for channel in channels)))
 
     async def _in_time(self, work: Awaitable[Result]) -> Result:
         """End a session that takes longer than its budget, though everybody met the deadline of every round."""
@@ -101,49 +107,21 @@ class _Session:
 
     async def run(self) -> Result:
         """All stages."""
-        party, reading = self.party, self.reading
+        party = self.party
         # 0. terms
-        channel = await self._meet()
-        contributions, mine = await self._agree(channel)
-        setup = reading.setup
+        gathering = await self._meet()
+        mine = await self._agree(gathering)
         # 1. commit, freeze, coins
-        openings = await self._commit(channel)
-        receipts = await self._freeze(channel, mine[:32])
-        await self._coins(channel, mine)
-        # 2. share; from here on messages carry the session id, which no earlier session can have had
-        party.report(Event("share"))
-        channel = self._next_channel(reading.session, channel)
-        keys = await self._keys(channel, contributions)
-        shares = await self._shares(channel)
-        party.report(Event("masks"))
-        mask_shares = await exchange_masks(party, self.prover, channel)
-        party.report(Event("bind"))
-        await check_dealings(party, reading, channel, {**shares, **mask_shares})
-        # 3. solve
-        party.report(Event("solve", 0, 1))
-        job = Job(
-            terms=setup.terms.tree,
-            patterns={e.name: e.pattern for e in setup.enrolled},
-            order=reading.order,
-            index=party.index,
-            parties=len(party.roster.nodes),
-            threshold=party.roster.threshold,
-            keys=keys,
-            inputs=share.by_block(setup, shares),
-            masks=summed(setup, mask_shares),
-        )
-        work = asyncio.ensure_future(
-            party.solver(job, reading.session, lambda k, total: party.report(Event("solve", k, total)))
-        )
-        solved = await channel.guarded(work)
-        # 4. release
-        party.report(Event("release"))
-        await self._same_openings(channel, solved)
-        reading.root = channel.root
+        openings = await self._commit(gathering)
+        receipts = await self._freeze(gathering, mine[:32])
+        await self._coins(gathering, mine)
+        # 2, 3. share and solve; from here on messages carry the session id, which no earlier session can have had
+        channel, solved = await self._attempts(gathering)
+        # 4. release. This node signs the ticket before anything else can happen, and never joins another attempt.
+        reading, setup, evident = self.reading, self.reading.setup, self.prover.evidence
         # Evidence that comes with an abort is not looked at any more: it could take longer than a deadline.
         for each in self.prover.channels:
             each.judge = each.accuse = None
-        evident = self.prover.evidence
         if self._budget is not None:
             # Whoever has signed the ticket can no longer leave; what follows has deadlines of its own.
             self._budget.reschedule(None)
@@ -166,6 +144,7 @@ class _Session:
             terms=setup.terms,
             roster=setup.roster,
             key=setup.key,
+            attempt=reading.attempt,
             enrolled=setup.enrolled,
             bids={name: o.certified for name, o in reading.objects.items()},
             nodes=nodes,
@@ -186,8 +165,9 @@ class _Session:
         self._ended = True
         noted = [*signed.faults, *faults]
         evidence = [held for fault in noted if (held := self._held(fault))]
+        told = [f"attempt {number} ended: {error}" for number, error in enumerate(self._failed, 1)]
         party.report(Event("done"))
-        return Result(data, outcome, private, receipts, solved.ledger, list(map(str, noted)), evidence)
+        return Result(data, outcome, private, receipts, solved.ledger, [*told, *map(str, noted)], evidence)
 
     def _held(self, fault: TacitaError) -> Evidence | None:
         if not isinstance(fault, ProtocolFault):
@@ -205,13 +185,15 @@ class _Session:
             raise LocalFault("this node's key belongs to another cluster; run keygen for this roster")
         self.channel = channel = self.open_channel(meeting(self.terms), b"")
         self.reading.said[GREET] = await channel.broadcast(GREET, party.entropy.token(32))
-        return self._next_channel(gathering(channel.session, self.reading.said[GREET]), channel)
+        following = self._next_channel(gathering(channel.session, self.reading.said[GREET]), channel)
+        following.follow(channel)
+        return following
 
     def _next_channel(self, label: bytes, earlier: Channel) -> Channel:
         self.channel = channel = self.open_channel(label, earlier.root)
         self.prover.follow(channel)
         channel.judge, channel.accuse = self._judged, self._accused
-        channel.follow(earlier)
+        channel.waited = earlier.waited
         return channel
 
     def _judged(self, evidence: Evidence) -> ProtocolFault | None:
@@ -228,24 +210,26 @@ class _Session:
         except CryptoError:
             return None
 
-    async def _agree(self, channel: Channel) -> tuple[share.Contributions, bytes]:
-        """Returns what this node contributes to the engine's keys, and its coin ‖ nonce."""
+    async def _agree(self, channel: Channel) -> bytes:
+        """Returns this node's coin ‖ nonce."""
         party, terms, reading = self.party, self.terms, self.reading
         for h in self.hosted:
             check_participant(h.name, party.roster)
             POLICIES[terms.policy].check_pattern(terms, h.name, h.pattern)
         enrolled = [Enrolled.sign(h.identity, h.name, h.pattern, party.name, terms) for h in self.hosted]
-        contributions = share.Contributions.draw(party.roster, party.index, party.entropy)
+        bare = Setup(terms, party.roster, party.key, ())
+        for _ in range(bare.attempts):
+            self._contributions.append(share.Contributions.draw(party.roster, party.index, party.entropy))
         coin, nonce = party.entropy.token(32), party.entropy.token(32)
         promise = certify.coin_commitment(coin, nonce, party.name)
-        mine = hello(Setup(terms, party.roster, party.key, ()), enrolled, promise, contributions.commitments())
+        mine = hello(bare, enrolled, promise, b"".join(each.commitments() for each in self._contributions))
         reading.said["hello"] = await channel.broadcast("hello", mine)
         setup = reading.setup
         if party.store.recall("spent", setup.auction_id) is not None:
             raise CallerMistake("this auction has already been decided; give the new one another [session] name")
         for h in self.hosted:
             self._values(setup, h)
-        return contributions, coin + nonce
+        return coin + nonce
 
     def _values(self, setup: Setup, hosted: Hosted) -> list[int]:
         return POLICIES[setup.terms.policy].private_values(setup.instance, hosted.name, hosted.inputs)
@@ -307,45 +291,53 @@ class _Session:
         self.reading.said["coins"] = await channel.broadcast("coins", mine)
         _ = self.reading.parts
 
-    # ---- 2. share ---------------------------------------------------------------------------------------------
+    # ---- 2, 3. share and solve --------------------------------------------------------------------------------
 
-    async def _keys(self, channel: Channel, contributions: share.Contributions) -> EngineKeys:
-        reading, roster, me = self.reading, self.party.roster, self.party.index
-        sent = {peer: contributions.for_peer(roster.index(peer)) for peer in channel.peers}
-        received = await channel.exchange("keys", sent)
-        told = {}
-        for name, data in received.items():
-            with self.prover.reads(channel, "keys", name):
-                told[roster.index(name)] = reading.contributions(name, self.party.name, data)
-        keys = share.derive_keys(me, reading.session, contributions, told)
-        mine = share.confirmations(roster, keys)
-        reading.said["confirm keys"] = await channel.broadcast("confirm keys", mine)
-        reading.confirmed()
-        return share.engine_keys(roster, me, keys)
-
-    async def _shares(self, channel: Channel) -> dict[str, list[int]]:
-        """This node's shares of all inputs. Nobody computes on shares that somebody else could not open."""
-        party, reading, shares, answer = self.party, self.reading, dict[str, list[int]](), b"ok"
-        for name, bid in reading.bids.items():
-            envelope, key = reading.objects[name].envelopes[party.index], self._keys_of[name]
-            try:
-                shares[name] = commit.open_shares(reading.setup, name, bid, envelope, party.name, key)
-            except BadKeyShare:
-                answer = complaint(name, key)
-                break
-        reading.said["shares"] = await channel.broadcast("shares", answer)
-        reading.shares_held()
+    async def _attempts(self, gathering: Channel) -> tuple[Channel, Solved]:
+        """Attempts on the same bids in the same order, until one comes as far as the ticket."""
+        party, last = self.party, self.reading.setup.attempts
+        opened = attempt.open_envelopes(party, self.reading, self._keys_of)
         self._keys_of.clear()
-        return shares
+        for number, mine in enumerate(self._contributions, 1):
+            joined = number == 1
+            try:
+                self._next = self.reading.session
+                if number > 1:
+                    await party.connected()
+                channel = self._attempt_channel(gathering)
+                received = await attempt.join(party, channel, mine, number)
+                joined = True
+                solved = await attempt.compute(party, self.prover, channel, mine, received, opened)
+                channel.raise_failure()  # the last moment to leave
+                return channel, solved
+            except TacitaError as error:
+                if not attempt.may_follow(error):
+                    raise
+                channel.raise_failure(ProtocolFault)  # a proof came in while this node found a reason of its own
+                if number == 1:
+                    gathering.raise_failure(SessionAborted)  # who left there comes to no attempt
+                if not joined:
+                    raise self._failed[-1] from error  # not everybody is there, so it has not begun
+                if number == last:
+                    raise
+                self._failed.append(error)
+                channel.judge = channel.accuse = None
+                await channel.abort()
+                self.reading = self.reading.again()
+                self.prover.begin_again(self.reading)
+                party.report(Event("attempt", number + 1, last, f"attempt {number} of {last} ended: {error}"))
+        raise AssertionError("the last attempt returns or raises")
 
-    # ---- 3. solve ---------------------------------------------------------------------------------------------
-
-    async def _same_openings(self, channel: Channel, solved: Solved) -> None:
+    def _attempt_channel(self, gathering: Channel) -> Channel:
+        """The channel of this attempt. It goes on from the gathering, which is all that the attempts share."""
+        self.party.report(Event("share"))
         reading = self.reading
-        reading.opened = solved.opened
-        reading.check_opened()
-        reading.said["openings"] = await channel.broadcast("openings", reading.openings)
-        reading.same_openings(self.party.name)
+        channel = self._next_channel(reading.session, gathering)
+        if reading.attempt == 1:
+            # Later, whoever was still gathering has ended. The gathering may have failed since, by a lost connection.
+            channel.follow(gathering)
+        self._next = reading.session_of(reading.attempt + 1) if reading.attempt < reading.setup.attempts else b""
+        return channel
 
     # ---- 5. certify -------------------------------------------------------------------------------------------
 

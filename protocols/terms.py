@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
+from tacita.crypto.security import MAX_ATTEMPTS
 from tacita.crypto.transcript import digest
 from tacita.protocols.faults import CallerMistake
 
@@ -155,6 +156,8 @@ class SessionTerms:
     """Makes two sessions with equal rules different; part of the auction id."""
     follows: str = ""
     """Digest of the certificate of an earlier session that this one builds on, or nothing."""
+    max_attempts: int = 1
+    """How often the nodes may compute on the frozen bids before the auction is given up."""
 
     @staticmethod
     def read(table: Table) -> "SessionTerms":
@@ -163,7 +166,8 @@ class SessionTerms:
         plan = table.text("plan", "shared", ("shared", "encrypted"))
         if plan not in PLANS:
             raise CallerMistake('[session] plan = "encrypted" is not available in this version; write plan = "shared"')
-        terms = SessionTerms(security, plan, table.text("name", ""), table.text("follows", ""))
+        attempts = table.integer("max_attempts", 1, 1, MAX_ATTEMPTS)
+        terms = SessionTerms(security, plan, table.text("name", ""), table.text("follows", ""), attempts)
         if terms.name:
             check_name(terms.name, "[session] name")
         if terms.follows and not DIGEST.fullmatch(terms.follows):
@@ -175,7 +179,7 @@ class SessionTerms:
 
     def canonical(self) -> dict[str, Any]:
         """All keys."""
-        return {"security": self.security, "plan": self.plan, "name": self.name, "follows": self.follows}
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,12 @@ def _check_signatures(setup: Setup, certificate: Certificate, passed: Callable[[
     for node in setup.roster.nodes:
         verify_signature(node.identity, "freeze", freeze, certificate.nodes[node.name].freeze)
     passed(f"all {len(setup.roster.nodes)} nodes signed the frozen set of bids")
-    parts = {name: (part.coin, part.nonce) for name, part in certificate.nodes.items()}
-    return certify.session_id(setup.auction_id, freeze, parts), freeze
+    attempt, parts = certificate.attempt, {name: (part.coin, part.nonce) for name, part in certificate.nodes.items()}
+    if not 1 <= attempt <= setup.attempts:
+        raise VerificationFailed(f"the terms do not allow an attempt of number {attempt}")
+    if setup.attempts > 1:
+        passed(f"this is attempt {attempt} of at most {setup.attempts} on these bids")
+    return certify.session_id(setup.auction_id, freeze, parts, attempt), freeze
 
 
 def _check_ticket(

@@ -68,8 +68,7 @@ class Cluster(Members):
 
         channel = make_channel(party, MemoryWire(), label, root)
         self.channels[party.name, label] = channel
-        for sender, data in self.early.pop((party.name, label), []):
-            channel.deliver(sender, data)
+        channel.deliver_early(self.early.pop((party.name, label), []))
         return channel
 
     async def solver(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:

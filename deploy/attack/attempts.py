@@ -1,10 +1,12 @@
-"""A32, A36, A81, A85, A86, A90, A91: freeze, coins and second attempts of one auction."""
+"""A32, A36, A81, A85, A86, A90, A91: freeze, coins, and an auction that is tried again: after its end and inside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tacita.crypto.entropy import SeededEntropy
-from tacita.deploy.attack.behaviour import Behaviour, first_bit, silence
+from tacita.deploy.attack.behaviour import Behaviour, Sent, first_bit, first_time, silence
+from tacita.deploy.attack.bids import second_thoughts
 from tacita.deploy.attack.case import Play, Shown, case
 from tacita.deploy.attack.deviations import grind, other_freeze
 from tacita.deploy.attack.instance import SCENE_LINES, a1
@@ -16,8 +18,10 @@ from tacita.deploy.attack.session import (
     judge_scene,
     play_session,
     worthless_certificate,
+    wrong_output,
 )
 from tacita.protocols import judge
+from tacita.protocols.channel import EVERYONE, Envelope, sign
 from tacita.protocols.evidence import from_file
 from tacita.protocols.stages import certify
 from tacita.protocols.stages.certify import Certificate
@@ -81,9 +85,29 @@ cat,1,11.5,0.5,0,2.07193"""
 
 
 @case("A85", "another bid after an abort", "R CallerMistake", Defence("tacita.protocols.session._Session._freeze_once"),
-      variants=("after the coins", "after the masks"))  # fmt: skip
+      variants={"after the coins": "", "after the masks": "", "in the second attempt": "P"})  # fmt: skip
 def other_bid_after_abort(play: Play) -> Shown:
+    if play.variant == "in the second attempt":
+        return play_session(play, lambda scene: changing_its_mind(scene, play), wrong_output, attempts=2)
     return second_session(play, CHANGED, {"after the coins": "keys", "after the masks": "mask shares"}[play.variant])
+
+
+def changing_its_mind(scene: Scene, play: Play) -> Behaviour:
+    """node3 lets the first attempt fail, and at the beginning of the second one it opens another bid of cat's."""
+    another = second_thoughts(play.patch)["open"]
+    leaves = first_time("mask shares")
+    labels: dict[str, bytes] = {}
+
+    def rewrite(envelope: Envelope, receiver: str) -> Sent:
+        if envelope.round == "open":
+            labels["gathering"] = envelope.session
+        if envelope.round != "keys" or labels.setdefault("first", envelope.session) == envelope.session:
+            return leaves(envelope, receiver)
+        bid = replace(envelope, round="open", receiver=EVERYONE, payload=another(b""))
+        words = (envelope, bid, replace(bid, session=labels["gathering"]))
+        return [sign(word, scene.identities[scene.liar]) for word in words]
+
+    return Behaviour(rewrite=rewrite)
 
 
 @case("A91", "binary search by repeated queries", "R CallerMistake",
@@ -133,8 +157,25 @@ def dropped(play: Play) -> Shown:
 
 @case("A90", "choosing the order with the last coin", "I ProtocolFault",
       Defence("tacita.protocols.stages.certify.coin_commitment", lambda honest: lambda coin, nonce, owner: bytes(32),
-              prevents=True), culprit="node3", variants=("chosen last", "another coin"))  # fmt: skip
+              prevents=True), culprit="node3",
+      variants={"chosen last": "", "another coin": "", "in the second attempt": "P"})  # fmt: skip
 def chosen_order(play: Play) -> Shown:
+    """node3 knows the order of ties first and chooses its coin, or lets an attempt fail to have it drawn again."""
+    if play.variant == "in the second attempt":
+        orders: list[Sequence[str]] = []
+
+        def job(job: Any) -> Any:
+            orders.append(job.order)
+            return job
+
+        def redrawn(scene: Scene) -> str:
+            if len(orders) < 2:
+                return "the second attempt did not come as far as the computation"
+            return "" if len(set(map(tuple, orders))) == 1 else f"the order was drawn again: {orders}"
+
+        leaving = Behaviour(rewrite=first_time("openings"), job=job)
+        return play_session(play, leaving, redrawn, attempts=2, two_worlds=False)
+
     def rushing(scene: Scene) -> Behaviour:
         change = grind(scene) if play.variant == "chosen last" else first_bit
         return Behaviour(lies={"coins": change}, rushes=True)

@@ -78,6 +78,22 @@ def silence(round_name: str, receivers: Collection[str] | None = None) -> Callab
     return rewrite
 
 
+def first_time(
+    round_name: str, instead: Callable[[Envelope], Sent] = lambda _: None
+) -> Callable[[Envelope, str], Sent]:
+    """Send nothing, or something else, in one round of the first attempt; the attempts after it are honest."""
+    labels: list[bytes] = []
+
+    def rewrite(envelope: Envelope, receiver: str) -> Sent:
+        if envelope.round != round_name:
+            return envelope
+        if envelope.session not in labels:
+            labels.append(envelope.session)
+        return instead(envelope) if envelope.session == labels[0] else envelope
+
+    return rewrite
+
+
 def last_bit(payload: bytes) -> bytes:
     """Another payload of the same length."""
     return payload[:-1] + bytes([payload[-1] ^ 1])

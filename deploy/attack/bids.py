@@ -69,8 +69,8 @@ def with_values(change: Callable[[list[int]], list[int]]) -> Forge:
         entropy, other = SeededEntropy("other values"), change(list(values))
         fields = tuple(setup.parameters.key.encrypt(v, entropy)[0] for v in other)
         commitment = setup.parameters.group.commit(other, 12345)
-        blind, _ = setup.parameters.key.encrypt(BLIND, entropy)
-        return deal(setup, replace(bid, fields=fields, blind=blind, commitment=commitment), other)
+        blinds = tuple(setup.parameters.key.encrypt(BLIND, entropy)[0] for _ in bid.blinds)
+        return deal(setup, replace(bid, fields=fields, blinds=blinds, commitment=commitment), other)
 
     return forge
 
@@ -85,7 +85,7 @@ def deal(
     """Shares of `values` in new envelopes, changed by `body_for`; hashed as sent or, if not `hashed`, as honest."""
     entropy, prime, nodes = SeededEntropy("deal"), setup.demand.prime, setup.roster.nodes
     width = byte_width(prime.bit_length())
-    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in (*values, BLIND)]
+    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in (*values, *[BLIND] * setup.attempts)]
     hashes, envelopes = [], []
     for i, node in enumerate(nodes):
         honest = entropy.token(commit.SALT_BYTES) + b"".join(row[i].to_bytes(width, "big") for row in dealt)

@@ -65,7 +65,7 @@ def facts(certificate: Certificate) -> tuple[bytes, bytes]:
     hashes = {name: commit.object_hash(bid.public, bid.envelopes) for name, bid in certificate.bids.items()}
     freeze = certify.freeze_digest(auction, hashes)
     parts = {name: (part.coin, part.nonce) for name, part in certificate.nodes.items()}
-    return freeze, certify.session_id(auction, freeze, parts)
+    return freeze, certify.session_id(auction, freeze, parts, certificate.attempt)
 
 
 def ciphertexts_of(certificate: Certificate) -> list[Any]:
@@ -82,9 +82,9 @@ def ciphertexts_of(certificate: Certificate) -> list[Any]:
     bids = {}
     for name, bid in certificate.bids.items():
         fields = setup.instance.field_count(name)
-        skip = width + (fields + 1) * key.ciphertext_bytes  # the fields and the blind
+        skip = width + (fields + setup.attempts) * key.ciphertext_bytes  # the fields and the blinds
         masks = read(bid.public, skip, len(setup.masked_by(name)))
-        bids[name] = BidObject(0, (), 0, masks, None, (), ())  # type: ignore[arg-type]
+        bids[name] = BidObject(0, (), (), masks, None, (), ())  # type: ignore[arg-type]
     count = len(setup.output_values)
     masked = [PostedMasks(read(certificate.nodes[n].masks, 0, count), 0) for n in setup.roster.names]
     return release.output_ciphertexts(setup, certificate.opened, masked, bids)

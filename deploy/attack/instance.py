@@ -46,11 +46,13 @@ def auction(tree: Mapping[str, Any], lines: str, budgets: str | None = None) -> 
 
 
 @lru_cache(maxsize=16)
-def _auction(release: str, name: str, lines: str) -> tuple[Terms, Mapping[str, Any]]:
-    return auction({**TERMS[release], "session": {"name": name}}, lines)
+def _auction(release: str, name: str, lines: str, attempts: int) -> tuple[Terms, Mapping[str, Any]]:
+    return auction({**TERMS[release], "session": {"name": name, "max_attempts": attempts}}, lines)
 
 
-def a1(release: str = "public", name: str = "a1", lines: str = LINES) -> tuple[Terms, dict[str, Any]]:
+def a1(
+    release: str = "public", name: str = "a1", lines: str = LINES, attempts: int = 1
+) -> tuple[Terms, dict[str, Any]]:
     """Completed terms and the bidders' inputs."""
-    terms, inputs = _auction(release, name, lines)
+    terms, inputs = _auction(release, name, lines, attempts)
     return terms, dict(inputs)

@@ -136,8 +136,7 @@ class Ring:
         def open_channel(label: bytes, root: bytes) -> Channel:
             channel = Channel(ring.roster, name, ring.identities[name], Wire(), label, ring.deadline, root)
             ring.channels[name, label] = channel
-            for sender, data in ring.early.pop((name, label), []):
-                channel.deliver(sender, data)
+            channel.deliver_early(ring.early.pop((name, label), []))
             return channel
 
         return open_channel

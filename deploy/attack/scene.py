@@ -58,6 +58,7 @@ class Scene:
     release: str = "public"
     name: str = "a1"
     lines: str = SCENE_LINES
+    attempts: int = 1
     deadline: float = 20.0
     losing: Callable[[str, str, Envelope], bool] = lambda sender, receiver, envelope: False
     """True for messages of honest nodes that the network loses."""
@@ -76,10 +77,13 @@ class Scene:
         """(virtual time, sender, round or "engine", bytes) of all that the liar received."""
         self.endings: dict[str, Ending] = {}
         self.engines: dict[str, SharedEngine] = {}
+        """Each node's engine, in the last attempt."""
+        self.worked: list[tuple[str, SharedEngine]] = []
+        """(node, engine) of all attempts."""
         self.bugs: list[str] = []
         self.nodes: dict[str, SceneNode] = {}
         self.seconds = 0.0
-        self.terms, self.inputs = a1(self.release, self.name, self.lines)
+        self.terms, self.inputs = a1(self.release, self.name, self.lines, self.attempts)
 
     # ---- what an attacker who knows everything may use --------------------------------------------------------
 
@@ -112,7 +116,7 @@ class Scene:
 
     def run(self) -> dict[str, Ending]:
         """One session; {node: how it ended}. Stores stay for the next one, everything else begins anew."""
-        for kept in (self.told, self.log, self.taken, self.bugs):
+        for kept in (self.told, self.log, self.taken, self.bugs, self.worked):
             kept.clear()
         self.endings, self.engines = dict.fromkeys(self.names), {}
         run_virtual(self._happen())
@@ -180,14 +184,14 @@ class SceneChannel(WatchedChannel):
             self.scene.told.append(Told(round_name, payload, lie))
         return lie
 
-    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
+    async def broadcast(self, round_name: str, payload: bytes, longer: float = 0.0) -> dict[str, bytes]:
         behaviour = self.scene.behaviour
         if behaviour.rushes and round_name in behaviour.lies:
             await self._arrived(round_name, self.peers, self._end())
-        return await super().broadcast(round_name, self._says(round_name, payload))
+        return await super().broadcast(round_name, self._says(round_name, payload), longer)
 
-    async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-        return await super().exchange(round_name, {n: self._says(round_name, p) for n, p in payloads.items()})
+    async def exchange(self, round_name: str, payloads: Mapping[str, bytes], longer: float = 0.0) -> dict[str, bytes]:
+        return await super().exchange(round_name, {n: self._says(round_name, p) for n, p in payloads.items()}, longer)
 
     async def post(self, round_name: str, payload: bytes) -> None:
         await super().post(round_name, self._says(round_name, payload))
@@ -220,6 +224,7 @@ class SceneNode(SimulatedNode):
 
         def make(*arguments: Any) -> SharedEngine:
             engine = scene.engines[name] = kind(*arguments)
+            scene.worked.append((name, engine))
             return engine
 
         common = {"store": scene.stores[name], "deadline": scene.deadline}

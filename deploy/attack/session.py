@@ -144,9 +144,8 @@ def leaks(scene: Scene) -> list[str]:
     problems = []
     setup = scene.setup()
     announced = setup.demand.openings
-    for name in scene.honest:
-        engine = scene.engines.get(name)
-        if engine is not None and tuple(engine.ledger) != announced[: len(engine.ledger)]:
+    for name, engine in scene.worked:
+        if name in scene.honest and tuple(engine.ledger) != announced[: len(engine.ledger)]:
             problems.append(f"the engine of {name} opened something that the program does not announce")
     seen = [data for _, _, _, data in scene.taken]
     seen += [str(end).encode() for end in scene.endings.values() if isinstance(end, BaseException)]

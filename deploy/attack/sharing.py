@@ -14,7 +14,7 @@ from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import crashed, ended, first_of, honest_blamed, play_session, wrong_output
 from tacita.protocols import reading, session
 
-BINDING = Defence("tacita.protocols.session.check_dealings")
+BINDING = Defence("tacita.protocols.attempt.check_dealings")
 UNIT = 1 << 32
 
 

@@ -4,6 +4,7 @@ silent         from one round on it says nothing more, to nobody
 equivocating   one node gets another payload than the rest, properly signed
 garbage        one round's message is noise to everybody, signed or not
 wrong product  its engine adds an error to what it deals in one multiplication, and goes on consistently
+pausing        it does not say what belongs into one round, the first time, and then goes on as if nothing had been
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Deviant:
         self.round = rounds[plan.round % len(rounds)]
         self.silent = False
         self.did: list[str] = []
+        self._paused = set[str]()
         self._noise: dict[str, bytes] = {}
 
     def messages(self, receiver: str, data: bytes) -> Sequence[bytes]:
@@ -37,6 +39,10 @@ class Deviant:
         begins = envelope.round == self.round
         if self.plan.kind == "silent" and (begins or self.silent):
             self.silent = True
+            self.did.append(envelope.round)
+            return []
+        if self.plan.kind == "pausing" and begins and receiver not in self._paused:
+            self._paused.add(receiver)
             self.did.append(envelope.round)
             return []
         if not begins or self.plan.kind not in ("equivocating", "garbage"):

@@ -110,7 +110,7 @@ class Network:
     def send(self, sender: str, receiver: str, data: bytes, session: bytes | None = None) -> None:
         """A signed message or, with a session, engine bytes; raises MachineFault without a connection."""
         pair, now = frozenset((sender, receiver)), self._loop.time()
-        if self._connections[pair] and self._is_cut(sender, receiver):
+        if not self.connected(sender, receiver):
             raise MachineFault(f"there is no connection to {receiver}; check that it runs and is reachable")
         connection, direction = self._connections[pair], (sender, receiver)
         packet = _Packet(sender, receiver, connection, self._sent[direction], session, data, now)
@@ -120,6 +120,10 @@ class Network:
             packet.place, stream.sent = stream.sent, stream.sent + 1
         self.record("send", sender, receiver, data)
         self._transmit(packet, FIRST_RETRY)
+
+    def connected(self, one: str, other: str) -> bool:
+        """False from when their connection is given up until another one can be made."""
+        return not (self._connections[frozenset((one, other))] and self._is_cut(one, other))
 
     def _is_cut(self, sender: str, receiver: str) -> bool:
         now = self._loop.time()

@@ -20,7 +20,8 @@ from tacita.protocols.session import run_session
 from tacita.protocols.terms import Terms
 
 EARLY_BYTES, EARLY_ENGINE_BYTES = 8 << 20, 64 << 20
-"""As in node/server.py."""
+CONNECT_SECONDS = 20.0
+"""All as in node/server.py."""
 LABEL = slice(SIGNATURE_BYTES, SIGNATURE_BYTES + 32)
 """Where a signed message says which channel it belongs to."""
 
@@ -45,8 +46,8 @@ class WatchedChannel(Channel):
 
     watch: Watch
 
-    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
-        payloads = await super().broadcast(round_name, payload)
+    async def broadcast(self, round_name: str, payload: bytes, longer: float = 0.0) -> dict[str, bytes]:
+        payloads = await super().broadcast(round_name, payload, longer)
         self.watch.concludes(self.me, self.session, round_name, payloads)
         return payloads
 
@@ -89,7 +90,12 @@ class SimulatedNode:
         self._channels: dict[bytes, Channel] = {}
         self._engines: dict[bytes, _Engine] = {}
         self._early, self._early_engine = Early(EARLY_BYTES, loop.time), Early(EARLY_ENGINE_BYTES, loop.time)
-        given = {"entropy": SeededEntropy(f"{seed}/{name}"), "store": MemoryStore(), "solver": self._solve}
+        given = {
+            "entropy": SeededEntropy(f"{seed}/{name}"),
+            "store": MemoryStore(),
+            "solver": self._solve,
+            "connected": self._connected,
+        }
         self.party = Party(**{**members.keys(name, bits), **given, **settings})
         self._hosted = members.hosted_by
         network.attach(name, self)
@@ -115,8 +121,7 @@ class SimulatedNode:
         channel = self.channel_kind(party.roster, party.name, party.identity, self, label, party.deadline, root)
         channel.watch = self._watch
         self._channels[label] = channel
-        for peer, data in self._early.release(label):
-            channel.deliver(peer, data)
+        channel.deliver_early(self._early.release(label))
         return channel
 
     def on_message(self, sender: str, data: bytes) -> None:
@@ -126,6 +131,15 @@ class SimulatedNode:
             channel.deliver(sender, data)
         else:
             self._early.hold(data[LABEL], sender, data)
+
+    async def _connected(self) -> None:
+        loop = asyncio.get_running_loop()
+        for peer in self._peers:
+            end = loop.time() + CONNECT_SECONDS
+            while not self._network.connected(self.name, peer):
+                if loop.time() > end:
+                    raise Absent(peer, "connection")
+                await asyncio.sleep(0.25)
 
     def on_loss(self, peer: str) -> None:
         """See Endpoint."""

@@ -15,7 +15,7 @@ MISBEHAVING_PERCENT, LONG_CUT_PERCENT = 5, 2
 """Of the worlds, evenly spread over the seeds; a session in such a world usually ends without a result."""
 LONGEST_CUT = 10.0
 """Seconds, of all cuts of a world together: shorter ones must heal without anybody noticing more than a pause."""
-KINDS = ("silent", "equivocating", "garbage", "wrong product")
+KINDS = ("silent", "equivocating", "garbage", "wrong product", "pausing")
 """How a node misbehaves, see deviant.py."""
 BROADCASTS = (
     "greet", "hello", "envelope keys", "commit", "open", "freeze", "coins", "confirm keys", "shares", "masks",
@@ -153,7 +153,7 @@ class Plan:
         }
         tree = {
             "policy": "auction",
-            "session": {"name": f"world-{self.seed}"},
+            "session": {"name": f"world-{self.seed}", "max_attempts": 1 + chance.below(2)},
             "auction": rules,
             "bounds": {"value": [0, 16], "slope": [0.5, 4], "quantity": [0, 8]},
             "solver": {"method": "table"},

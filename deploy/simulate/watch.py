@@ -1,6 +1,7 @@
 """What must hold at every step of a world; every sentence in `broken` is a bug in the protocol's code.
 
 one word      an honest node signs one message for one place (session, round, receiver)
+one ticket    it signs one ticket, whatever the attempt
 agreement     honest nodes that go on from a round with echo hold the same message of everybody
 held back     an honest node opens nothing before it holds everybody's commitment, and everybody's echo that all hold
               the same ones
@@ -26,6 +27,7 @@ class Watch:
         self._honest, self._names = honest, names
         self._said: dict[tuple[bytes, str, str, str], bytes] = {}
         self._concluded: dict[tuple[bytes, str], bytes] = {}
+        self._tickets: dict[str, bytes] = {}
         self._heard: defaultdict[str, set[tuple[bytes, str, str]]] = defaultdict(set)
         self._held: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
         self.broken: list[str] = []
@@ -38,6 +40,8 @@ class Watch:
             place = (envelope.session, envelope.round, sender, envelope.receiver)
             if self._said.setdefault(place, data) != data:
                 self.broken.append(f"{sender} signs two messages in round '{envelope.round}'")
+        if envelope.round == "ticket" and self._tickets.setdefault(sender, envelope.session) != envelope.session:
+            self.broken.append(f"{sender} signs the tickets of two attempts")
         if envelope.round in OPENS:
             self._opens(sender, envelope)
 

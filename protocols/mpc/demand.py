@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 
 import gmpy2
 
-from tacita.crypto.security import MASK_BITS
+from tacita.crypto.security import MASK_BITS, MAX_ATTEMPTS
 from tacita.protocols.faults import CallerMistake
 from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret, signed_bits
 
@@ -99,9 +99,9 @@ class Demand:
 
     @cached_property
     def statistical_bits(self) -> int:
-        """k = 40 + log2 C(m,t) + log2(masked openings), at least 64: the masks of the whole session together
-        hide up to distance 2^−40 even if all but one of the replicated terms are known."""
-        masked = sum(o.count for o in self.openings if o.kind in MASKED_KINDS)
+        """k = 40 + log2 C(m,t) + log2(masked openings of all attempts), at least 64: the masks of the whole session
+        together hide up to distance 2^−40 even if all but one of the replicated terms are known."""
+        masked = MAX_ATTEMPTS * sum(o.count for o in self.openings if o.kind in MASKED_KINDS)
         needed = FLOOR_STATISTICAL_BITS + math.log2(self.info.ulp) + math.log2(max(masked, 1))
         return max(DEFAULT_STATISTICAL_BITS, math.ceil(needed))
 

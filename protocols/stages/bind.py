@@ -38,9 +38,13 @@ def dealings(
     bids: Mapping[str, BidObject],
     posted: Mapping[str, PostedMasks],
     shares: Mapping[str, Sequence[int]] | None,
+    attempt: int,
 ) -> list[Dealing]:
-    """All dealers: participants by name, then nodes in roster order; zeros for shares that are not known."""
-    published = {e.name: (*bids[e.name].fields, bids[e.name].blind) for e in setup.enrolled}
+    """All dealers: participants by name, then nodes in roster order; zeros for shares that are not known.
+
+    Every attempt takes another blind of a participant: two combinations under one would show a third without any.
+    """
+    published = {e.name: (*bids[e.name].fields, bids[e.name].blinds[attempt - 1]) for e in setup.enrolled}
     published |= {node: (*posted[node].values, posted[node].blind) for node in setup.roster.names}
     return [Dealing(name, row, tuple(shares[name]) if shares else (0,) * len(row)) for name, row in published.items()]
 

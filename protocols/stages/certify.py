@@ -48,6 +48,8 @@ class Certificate:
     terms: Terms
     roster: Roster
     key: ThresholdKey
+    attempt: int
+    """Which attempt came to a ticket; counts from 1."""
     enrolled: tuple[Enrolled, ...]
     bids: Mapping[str, CertifiedBid]
     nodes: Mapping[str, NodePart]
@@ -66,6 +68,7 @@ class Certificate:
             "terms": self.terms.tree,
             "roster": self.roster.tree(),
             "key": key_tree(self.key),
+            "attempt": self.attempt,
             "enrolled": [e.tree() for e in self.enrolled],
             "bids": {name: _hex_fields(bid) for name, bid in self.bids.items()},
             "nodes": {name: _hex_fields(part) for name, part in self.nodes.items()},
@@ -138,10 +141,13 @@ def _integer(text: str) -> int:
 
 def _parse(tree: Any) -> Certificate:
     expected = {
-        "format", "terms", "roster", "key", "enrolled", "bids", "nodes", "root", "opened", "aggregate", "partials",
+        "format", "terms", "roster", "key", "attempt", "enrolled", "bids", "nodes", "root", "opened", "aggregate",
+        "partials",
     }  # fmt: skip
     if set(tree) != expected or tree["format"] != FORMAT:
         raise ValueError("unknown format")
+    if type(tree["attempt"]) is not int:
+        raise ValueError("the number of the attempt is no number")
     terms = Terms(tree["terms"])
     nodes = {name: NodePart(**{k: bytes.fromhex(v) for k, v in part.items()}) for name, part in tree["nodes"].items()}
     if any(len(part.freeze) != SIGNATURE_BYTES or len(part.ticket) != SIGNATURE_BYTES for part in nodes.values()):
@@ -159,6 +165,7 @@ def _parse(tree: Any) -> Certificate:
         terms=terms,
         roster=Roster.read(tree["roster"]),
         key=read_key(tree["key"]),
+        attempt=tree["attempt"],
         enrolled=tuple(Enrolled.read(e) for e in tree["enrolled"]),
         bids=bids,
         nodes=nodes,
@@ -190,8 +197,8 @@ def coin_commitment(part: bytes, nonce: bytes, salt_owner: str) -> bytes:
     return digest("coin", ("node", salt_owner), ("coin", part), ("nonce", nonce))
 
 
-def session_id(auction: bytes, freeze: bytes, parts: Mapping[str, tuple[bytes, bytes]], attempt: int = 0) -> bytes:
-    """H(auction id, attempt, freeze digest, every node's coin part and nonce)."""
+def session_id(auction: bytes, freeze: bytes, parts: Mapping[str, tuple[bytes, bytes]], attempt: int) -> bytes:
+    """H(auction id, attempt, freeze digest, every node's coin part and nonce); attempts count from 1."""
     transcript = Transcript("session").absorb("auction", auction).absorb("attempt", attempt).absorb("freeze", freeze)
     for name in sorted(parts):
         coin, nonce = parts[name]

@@ -1,9 +1,14 @@
 """Stage 1: a participant's bid object, and what every node and every verifier checks of it.
 
-The object holds C_bid = h^r ∏ g_i^{field_i} mod N_c, one ciphertext per field, one for a blinding integer, one packed
+The object holds C_bid = h^r ∏ g_i^{field_i} mod N_c, one ciphertext per field, one per blinding integer, one packed
 ciphertext per mask of a private output, one proof that links all of them and shows every range and relation, a salted
 hash of each node's shares, and an envelope for each node with those shares: of the fields and, at the end, of the
-blinding integer (see bind.py). It is bound to the auction id and the participant's name.
+blinding integers (see bind.py). It is bound to the auction id and the participant's name.
+
+A blinding integer hides one random combination of the fields. Two combinations under the same one differ by a
+combination that nothing hides, so there is one for every attempt that the terms allow. The masks of private outputs
+are used at most once however often the nodes compute: outputs are decrypted under a ticket only, and no node signs
+two tickets of one auction.
 """
 
 from collections.abc import Sequence
@@ -34,8 +39,8 @@ class BidObject:
     """C_bid, canonical mod N_c."""
     fields: tuple[Integer, ...]
     """One ciphertext per committed integer."""
-    blind: Integer
-    """Ciphertext of the blinding integer, which hides a random combination of the fields once."""
+    blinds: tuple[Integer, ...]
+    """For each attempt the ciphertext of a blinding integer, which hides one random combination of the fields."""
     masks: tuple[Integer, ...]
     """One packed ciphertext per private output ciphertext."""
     proof: Proof
@@ -47,7 +52,7 @@ class BidObject:
     def public_bytes(self, setup: Setup, participant: str) -> bytes:
         """Everything but the envelopes."""
         writer = Writer().unsigned(self.commitment, byte_width(setup.parameters.group.bits))
-        for c in (*self.fields, self.blind, *self.masks):
+        for c in (*self.fields, *self.blinds, *self.masks):
             writer.unsigned(c, setup.key.encryption.ciphertext_bytes)
         for h in self.share_hashes:
             writer.fixed(h, 32)
@@ -94,25 +99,25 @@ def make_object(
     encrypted = [key.encrypt(v, entropy) for v in values]
     digits = [[random_bits(entropy, v.mask_bits) for v in packed.values] for packed in setup.masked_by(participant)]
     masks = [key.encrypt(_packed(p, d), entropy) for p, d in zip(setup.masked_by(participant), digits, strict=True)]
-    blind = random_bits(entropy, setup.input_blind_bits(participant))
-    hidden = key.encrypt(blind, entropy)
-    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in (*values, blind)]
+    blinds = [random_bits(entropy, setup.input_blind_bits(participant)) for _ in range(setup.attempts)]
+    hidden = [key.encrypt(blind, entropy) for blind in blinds]
+    dealt = [share(v, prime, setup.roster.threshold, len(nodes), entropy) for v in (*values, *blinds)]
     hashes, envelopes = [], []
     for i, node in enumerate(nodes):
         salt = entropy.token(SALT_BYTES)
         body = salt + b"".join(row[i].to_bytes(width, "big") for row in dealt)
         hashes.append(digest("shares", ("shares", body)))
         envelopes.append(seal(recipients[i], body, _envelope_context(setup, participant, node.name), entropy))
-    ciphertexts, masked = tuple(c for c, _ in encrypted), tuple(c for c, _ in masks)
+    ciphertexts, blinded, masked = (tuple(c for c, _ in made) for made in (encrypted, hidden, masks))
     relations, hiding = _relations(setup, participant)
     commitment = parameters.group.commit(values, r)
-    statement = _links(setup, relations, hiding, commitment, ciphertexts, (hidden[0], *masked))
+    statement = _links(setup, relations, hiding, commitment, ciphertexts, (*blinded, *masked))
     known = dict(enumerate(values))
-    for terms, row in zip(hiding, [[blind], *digits], strict=True):
+    for terms, row in zip(hiding, [*([blind] for blind in blinds), *digits], strict=True):
         known.update((i, d) for (i, _), d in zip(terms.terms, row, strict=True))
-    witness = relations.witness(known, [t for _, t in (*encrypted, hidden, *masks)], [r], entropy)
+    witness = relations.witness(known, [t for _, t in (*encrypted, *hidden, *masks)], [r], entropy)
     proof = quadratic.prove(parameters, _context(setup, participant), statement, witness, entropy)
-    bid = BidObject(commitment, ciphertexts, hidden[0], masked, proof, tuple(hashes), tuple(envelopes))
+    bid = BidObject(commitment, ciphertexts, blinded, masked, proof, tuple(hashes), tuple(envelopes))
     return bid, Opening(tuple(tuple(row) for row in digits))
 
 
@@ -121,12 +126,12 @@ def _packed(packed: Packed, digits: Sequence[int]) -> int:
 
 
 def _relations(setup: Setup, participant: str) -> tuple[Relations, list[Linear]]:
-    """The policy's relations, then the ranges of the blind and of every mask digit; returns these as linear forms."""
+    """The policy's relations, then the ranges of the blinds and of every mask digit; returns these as linear forms."""
     relations = setup.instance.relations(participant)
     most = (1 << setup.input_blind_bits(participant)) - 1
-    blind = relations.integer(most)
-    relations.in_range(blind, 0, most)
-    hiding = [blind]
+    hiding = [relations.integer(most) for _ in range(setup.attempts)]
+    for blind in hiding:
+        relations.in_range(blind, 0, most)
     for packed in setup.masked_by(participant):
         terms: list[tuple[int, int]] = []
         for value in packed.values:
@@ -153,7 +158,7 @@ def _links(
 
 def _statement(setup: Setup, participant: str, bid: BidObject) -> Statement:
     relations, hiding = _relations(setup, participant)
-    return _links(setup, relations, hiding, bid.commitment, bid.fields, (bid.blind, *bid.masks))
+    return _links(setup, relations, hiding, bid.commitment, bid.fields, (*bid.blinds, *bid.masks))
 
 
 def _context(setup: Setup, participant: str) -> Context:
@@ -172,23 +177,23 @@ def verify_public(setup: Setup, participant: str, public: bytes) -> BidObject:
         reader = Reader(public, f"the bid object of {participant}")
         commitment = reader.unsigned(byte_width(parameters.group.bits))
         fields = tuple(parameters.key.read(reader) for _ in range(count))
-        blind = parameters.key.read(reader)
+        blinds = tuple(parameters.key.read(reader) for _ in range(setup.attempts))
         masks = tuple(parameters.key.read(reader) for _ in setup.masked_by(participant))
         hashes = tuple(reader.fixed(32) for _ in setup.roster.nodes)
         relations, hiding = _relations(setup, participant)
-        statement = _links(setup, relations, hiding, commitment, fields, (blind, *masks))
+        statement = _links(setup, relations, hiding, commitment, fields, (*blinds, *masks))
         proof = Proof.decode(parameters, statement, reader.blob(1 << 24))
         reader.finish()
         quadratic.verify(parameters, _context(setup, participant), statement, proof)
     except CryptoError as error:
         raise InvalidProofFault(participant, f"its bid object is refused: {error}") from error
-    return BidObject(commitment, fields, blind, masks, proof, hashes, ())
+    return BidObject(commitment, fields, blinds, masks, proof, hashes, ())
 
 
 def split_object(setup: Setup, sender: str, participant: str, data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """(public part, envelopes) of an object as the node `sender` sent it; raises InvalidEncodingFault naming it."""
     count = setup.instance.field_count(participant)
-    size = OVERHEAD + SALT_BYTES + (count + 1) * byte_width(setup.demand.prime.bit_length())
+    size = OVERHEAD + SALT_BYTES + (count + setup.attempts) * byte_width(setup.demand.prime.bit_length())
     try:
         reader = Reader(data, f"the bid object of {participant}")
         public = reader.blob(1 << 25)
@@ -202,7 +207,7 @@ def split_object(setup: Setup, sender: str, participant: str, data: bytes) -> tu
 def open_shares(
     setup: Setup, participant: str, bid: BidObject, envelope: bytes, node: str, key: SealingKey
 ) -> list[int]:
-    """This node's shares of the participant's fields and, at the end, of its blind.
+    """This node's shares of the participant's fields and, at the end, of its blinds.
 
     Raises BadKeyShare if hash, length or range is wrong.
     """
@@ -215,6 +220,12 @@ def open_shares(
         raise BadKeyShare(participant, f"its shares for {node} do not match the published hash")
     data = body[SALT_BYTES:]
     shares = [int.from_bytes(data[i : i + width], "big") for i in range(0, len(data), width)]
-    if len(data) != width * (len(bid.fields) + 1) or any(s >= setup.demand.prime for s in shares):
+    if len(data) != width * (len(bid.fields) + len(bid.blinds)) or any(s >= setup.demand.prime for s in shares):
         raise BadKeyShare(participant, f"its shares for {node} have a wrong length or leave the field")
     return shares
+
+
+def of_attempt(bid: BidObject, shares: Sequence[int], attempt: int) -> list[int]:
+    """From all shares that `open_shares` found, those of the fields and of the one blind that this attempt uses."""
+    count = len(bid.fields)
+    return [*shares[:count], shares[count + attempt - 1]]

@@ -175,6 +175,11 @@ class Setup:
         """H(terms, roster, key, participants): what every commitment and proof is bound to."""
         return auction_id(self.terms, self.roster, self.key_id, self.enrolled)
 
+    @cached_property
+    def attempts(self) -> int:
+        """How often the nodes may compute on the frozen bids."""
+        return self.terms.session.max_attempts
+
     def participant(self, name: str) -> Enrolled:
         """The enrolment of a participant."""
         return next(e for e in self.enrolled if e.name == name)

@@ -123,7 +123,7 @@ def engine_keys(roster: Roster, me: int, keys: Mapping[Subset, bytes]) -> Engine
 
 
 def by_block(setup: Setup, shares: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """This node's input shares in the engine's order {input label: shares} from {participant: shares ‖ blind}."""
+    """This node's input shares in the engine's order {input label: shares} from {participant: shares ‖ one blind}."""
     blocks = {block.label: [0] * block.size for block in setup.demand.inputs}
     for name, row in shares.items():
         for place, value in zip(setup.instance.places(name), row[:-1], strict=True):

@@ -39,14 +39,14 @@ class LyingChannel(Channel):
             self.told.append(round_name)
         return lie
 
-    async def broadcast(self, round_name: str, payload: bytes) -> dict[str, bytes]:
+    async def broadcast(self, round_name: str, payload: bytes, longer: float = 0.0) -> dict[str, bytes]:
         if self.rush and round_name in self.lies:
             await self._arrived(round_name, self.peers, self._end())
-        return await super().broadcast(round_name, self._lie(round_name, payload))
+        return await super().broadcast(round_name, self._lie(round_name, payload), longer)
 
-    async def exchange(self, round_name: str, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
+    async def exchange(self, round_name: str, payloads: Mapping[str, bytes], longer: float = 0.0) -> dict[str, bytes]:
         changed = {peer: self._lie(round_name, payload) for peer, payload in payloads.items()}
-        return await super().exchange(round_name, changed)
+        return await super().exchange(round_name, changed, longer)
 
     async def post(self, round_name: str, payload: bytes) -> None:
         await super().post(round_name, self._lie(round_name, payload))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tacita.deploy.attack.dealing import Shares, bidder, for_one_node, no_check, node, shifted
-from tacita.protocols import session, verify
+from tacita.protocols import attempt, verify
 from tacita.protocols.channel import Channel
 from tacita.protocols.faults import ConversionMismatch, InconsistentOpening, ProtocolFault
 from tacita.protocols.party import Result
@@ -40,7 +40,7 @@ def test_control_without_the_check_another_bid_wins_under_a_valid_certificate(mo
     """Cat encrypts and proves a value of 6 and deals shares of 12: it gets more than its committed bid buys."""
     honest = outcome(run(Deviant(3)))
     cluster = Deviant(3)
-    monkeypatch.setattr(session, "check_dealings", no_check)
+    monkeypatch.setattr(attempt, "check_dealings", no_check)
     unit = 1 << 32
     scale = 16  # the bound on values in these terms: value 6 is 6/16 of the unit
     with bidder(shifted(0, 6 * unit // scale)):
@@ -65,7 +65,7 @@ def test_a_node_that_deals_shares_of_other_masks_is_named(monkeypatch: pytest.Mo
 def test_control_without_the_check_a_node_shifts_the_published_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = outcome(run(Deviant(3)))
     cluster = Deviant(3)
-    monkeypatch.setattr(session, "check_dealings", no_check)
+    monkeypatch.setattr(attempt, "check_dealings", no_check)
     with node(shifted(0, 1 << 24)):
         forged = outcome(run(cluster))
     assert forged != honest and {k for k in honest if honest[k] != forged[k]} & {"allocation", "price", "supply"}

@@ -16,7 +16,7 @@ from tacita.crypto.sealing import SealingKey, seal, unseal
 from tacita.deploy.attack.bids import CHEAT, cheat
 from tacita.deploy.attack.dealing import no_check, node, shifted
 from tacita.deploy.attack.deviations import BAD_DEALS, MASKS, cancelling, dealt, only, with_masks
-from tacita.protocols import session
+from tacita.protocols import attempt
 from tacita.protocols.faults import (
     BadKeyShare,
     ConversionMismatch,
@@ -215,7 +215,7 @@ def test_masks_without_their_proof_name_their_node_and_nothing_is_opened(what: s
 def test_control_without_the_proof_cancelling_masks_reach_the_decryption(monkeypatch: pytest.MonkeyPatch) -> None:
     """The harm: all nodes decrypt ciphertexts from which every honest node's mask is gone; the result is not right."""
     monkeypatch.setattr(quadratic, "verify", lambda *_: None)
-    monkeypatch.setattr(session, "check_dealings", no_check)  # which would notice it too
+    monkeypatch.setattr(attempt, "check_dealings", no_check)  # which would notice it too
     cluster = Deviant(3, rush=True)
     cluster.lies["masks"] = cancelling(cluster)
     outcomes = run(cluster)
@@ -239,7 +239,7 @@ def engine_with(cluster: Deviant, change: Callable[[Job], Job]) -> dict[str, Any
 
 def test_masks_too_large_for_any_output_are_noticed_before_the_ticket(monkeypatch: pytest.MonkeyPatch) -> None:
     """A68: no verifier would accept such openings, so nobody signs a ticket on them."""
-    monkeypatch.setattr(session, "check_dealings", no_check)  # which would notice it first
+    monkeypatch.setattr(attempt, "check_dealings", no_check)  # which would notice it first
     cluster = Deviant(3)
     with node(shifted(0, 1 << 150)):
         for error in errors(cluster, run(cluster)):

@@ -90,3 +90,20 @@ def test_the_live_table_fits_a_narrow_terminal(parties: int, width: int) -> None
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 1 + len(STAGES), "no line is broken"
     assert all(title in "\n".join(lines) for title in display.STAGES.values())
+
+
+def test_another_attempt_is_announced_and_its_stages_begin_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(["node1"], quiet=False) as progress:
+        for stage, step, steps in (
+            ("commit", 0, 0),
+            ("share", 0, 0),
+            ("solve", 3, 9),
+            ("attempt", 2, 3),
+            ("share", 0, 0),
+        ):
+            progress.report("node1", tacita_pb2.Progress(stage=stage, step=step, steps=steps, seconds=1.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("node1: ")[1] for line in lines[-2:]] == [
+        "attempt 2 of 3 begins; its log says what ended the one before", STAGES["share"],
+    ]  # fmt: skip
+    assert progress._cells == {("commit", "node1"): "done", ("share", "node1"): "…"}

@@ -190,7 +190,7 @@ SESSIONS = [
     ),
     Decoder(
         "session/key contributions", partial(_private, "keys"),
-        lambda d: share.contributions_of(session().reading.roster, 0, 1, session().reading.hellos["node1"].keys, d),
+        lambda d: share.contributions_of(session().reading.roster, 0, 1, session().reading.hellos["node1"].keys[0], d),
     ),
 ]  # fmt: skip
 

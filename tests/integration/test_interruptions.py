@@ -1,12 +1,14 @@
 """Ports that are taken, nodes that are killed, commands that are stopped: one sentence, no leftovers, and the cluster
 works again."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,9 +36,13 @@ pytestmark = pytest.mark.cluster
 
 
 @contextmanager
-def solving(cluster: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def solving(
+    cluster: Path, folder: Path, iterations: int = 400, attempts: int = 1
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """`tacita run` in the middle of its computation: the process, its mark, and what it said so far."""
-    arguments = canary.sample(folder.name[-40:].replace("_", "-").strip("-"), "public", 400).write(folder)
+    chosen = canary.sample(folder.name[-40:].replace("_", "-").strip("-"), "public", iterations)
+    terms = chosen.terms.replace("[session]", f"[session]\nmax_attempts = {attempts}")
+    arguments = replace(chosen, terms=terms).write(folder)
     command = ("run", "auction", *arguments, "--cluster", cluster, "--out", folder / "out")
     with background(*command) as (process, mark):
         said = read_until(process, "node3: solve")
@@ -94,6 +100,19 @@ def test_an_engine_that_is_killed_in_the_middle_is_a_fault_of_the_machine(idle: 
         ran = finished(process, mark, said)
     assert "engine process ended before its result" in ran.refused(4)
     assert tree_of(tmp_path / "out") == []
+
+
+def test_an_engine_that_is_killed_costs_one_attempt_if_the_terms_allow_another(idle: Path, tmp_path: Path) -> None:
+    with solving(idle, tmp_path, iterations=60, attempts=2) as (process, mark, said):
+        os.kill(engines(mark)[0], signal.SIGKILL)
+        ran = finished(process, mark, said)
+    assert ran.code == 0, ran.err
+    assert ran.err.count("attempt 2 of 2 begins") == 3
+    assert json.loads((tmp_path / "out" / "certificate.json").read_text())["attempt"] == 2
+    arguments = (tmp_path / "out" / "certificate.json", "--roster", tmp_path / "out" / "roster.json")
+    assert "attempt 2 of at most 2" in succeeded(tacita("verify", *arguments)).out
+    logs = [(idle / "nodes" / name / "node.log").read_text() for name in ("node1", "node2", "node3")]
+    assert sum("engine process ended before its result" in log for log in logs) == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])

@@ -48,6 +48,9 @@ class Progress:
 
     def report(self, party: str, progress: tacita_pb2.Progress) -> None:
         """Take one event."""
+        if progress.stage == "attempt":
+            self._again(party, progress)
+            return
         earlier = self._stage.get(party)
         if earlier and earlier != progress.stage:
             self._cells[earlier, party] = "done"
@@ -62,6 +65,19 @@ class Progress:
             self._live.update(self._table(self._console.width))
         elif begins and progress.stage in STAGES:
             sys.stderr.write(f"{progress.seconds:7.2f} s  {party}: {STAGES[progress.stage]}\n")
+
+    def _again(self, party: str, progress: tacita_pb2.Progress) -> None:
+        """What follows the commit begins once more."""
+        for stage in list(STAGES)[list(STAGES).index("share") :]:
+            self._cells.pop((stage, party), None)
+        self._stage[party] = "commit"
+        sentence = (
+            f"{party}: attempt {progress.step} of {progress.steps} begins; its log says what ended the one before"
+        )
+        if self._live:
+            self._live.console.print(sentence)
+        elif not self._quiet:
+            sys.stderr.write(f"{progress.seconds:7.2f} s  {sentence}\n")
 
     def _table(self, width: int) -> Table:
         """One column per party, or if there is no room one for the party that is furthest behind."""
