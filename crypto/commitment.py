@@ -1,4 +1,4 @@
-"""Integer commitments modulo N_c, a modulus that nobody can factor (crypto.md section 1).
+"""Integer commitments modulo N_c, a modulus that nobody can factor (Damgård–Fujisaki 2002).
 
 C = h^r · ∏ g_i^{w_i} in J/{±1}: units of Jacobi symbol +1 represented by min(x, N_c − x). Binding for integers
 under strong RSA modulo N_c, against everybody, even all nodes together: they may know the factors of the

@@ -101,10 +101,6 @@ class EncryptionKey:
             value = value * term.value % self.square
         return self.bounded(value, sum(c.lo for c in terms), sum(c.hi for c in terms))
 
-    def negate(self, c: Ciphertext) -> Ciphertext:
-        """The negated plaintext."""
-        return self.bounded(inverse(c.value, self.square), -c.hi, -c.lo)
-
     def constant(self, plaintext: int) -> Ciphertext:
         """A public plaintext."""
         return self.bounded(self.with_plaintext(plaintext), plaintext, plaintext)

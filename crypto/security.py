@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SecurityLevel:
-    """Bit lengths every proof and key is built with (crypto.md section 1)."""
+    """Bit lengths every proof and key is built with."""
 
     modulus_bits: int
     """|N|: 2048 is about 112-bit, 3072 about 128-bit security."""

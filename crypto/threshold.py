@@ -1,4 +1,4 @@
-"""Threshold decryption: any t+1 of n nodes decrypt, t or fewer learn nothing (crypto.md section 2).
+"""Threshold decryption: any t+1 of n nodes decrypt, t or fewer learn nothing (Damgård–Jurik 2001, Shoup 2000).
 
 Shares s_i = f(i) of a decryption exponent d, Δ = n!. A partial decryption is w_i = c^{2Δs_i}; with
 λ_i = Δ·∏_{j≠i} j/(j−i) the combination is u = ∏ w_i^{2λ_i} = 1 + 4·κ·M·N, so M = L(u)/(4κ) mod N. The key file

@@ -1,4 +1,4 @@
-"""The secret part of a node's key file: its share, encrypted under a passphrase (keygen.md section 4.2).
+"""The secret part of a node's key file: its share, encrypted under a passphrase (docs/keys.md).
 
 scrypt makes a key of the passphrase, AES-256-GCM encrypts; the key's identifier is authenticated along, so that a share
 of another key or epoch does not open. The passphrase lies in a file of its own, which may live on another medium; the

@@ -1,4 +1,4 @@
-"""The secrets of a key ceremony in the journal, encrypted under the node's passphrase (keygen.md section 4.1).
+"""The secrets of a key ceremony in the journal, encrypted under the node's passphrase.
 
 Seeds, the winner's parts and the unfinished share are AES-256-GCM boxes, bound to their place; what was said in public
 stays as it is.

@@ -12,7 +12,7 @@ N_c, whose factors nobody knows: extraction gives *integers*, so a range shown h
     3.  e = H(…, C_*, D, D_*, D_x, A);  send C, C_*, e, z = m + e·w, z_r, z_*, z_P, z_x
     4.  the verifier recomputes D, D_*, D_x, A from the responses and hashes them to e
 
-Source: Damgård–Fujisaki/Groth integer commitments, one engine for every relation (crypto.md section 4); the
+Source: Damgård–Fujisaki/Groth integer commitments, one engine for every relation; the
 rules of section 1 there win: generators without known roots, canonical elements, bounds and lengths first.
 """
 

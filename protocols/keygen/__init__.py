@@ -1,4 +1,4 @@
-"""Dealerless generation of the threshold Paillier key (keygen.md): nobody ever knows the factors of N.
+"""Dealerless generation of the threshold Paillier key (docs/ceremony.md): nobody ever knows the factors of N.
 
 parameters  sizes and public bounds            seeds, merkle, vectors   randomness trees, commitments, encodings
 sieve, product, trial, biprime, common_factor  one step of a batch each, as pure functions over vectors

@@ -1,4 +1,4 @@
-"""One batch of candidates at one party, S1 to S9 (keygen.md section 4 with the order of R4).
+"""One batch of candidates at one party, S1 to S9 (docs/ceremony.md; the order is rule R4).
 
 S1  announce seed trees; deal the units x_i and the shared trees        S1' (t ≥ 2) degree reductions
 S2  share p_i and q_i modulo P     S3, S4  commit to and open N         S5  reject what has a small factor

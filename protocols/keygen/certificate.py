@@ -1,4 +1,4 @@
-"""The key certificate: the public key, where it comes from, and the signatures of all m nodes (K6, keygen.md 4.2).
+"""The key certificate: the public key, where it comes from, and the signatures of all m nodes (K6).
 
 Only a complete certificate activates a key. Anybody who knows the roster verifies it offline: the signatures, and that
 the verification keys of every quorum decrypt the known ciphertext.

@@ -3,7 +3,7 @@
 φ_1 = N+1−2C−p_1−q_1 and φ_i = −(p_i+q_i) sum to φ(N); β = Σ β_i. Both are shared over the integers (secret Δ·x,
 coefficients in ±R(B), Δ = m!), h(i) = f(i)·g(i), w_i = λ_i·h(i), so Σ w_i = Δ³·φ·β over the 2t+1 openers. θ is that
 sum modulo N, opened under a sharing of zero. The w_i are shared again with degree t: the sum of those shares is s_i, a
-share of D = Δ·Σ w_i. With v_i = v^{Δ·s_i} the key's constant is κ = Δ³·θ (crypto.md section 2).
+share of D = Δ·Σ w_i. With v_i = v^{Δ·s_i} the key's constant is κ = Δ³·θ.
 
 K0 (R9): for a prime r | N−1 the product ρ·(p+q−2) modulo r, opened eight times with fresh ρ; if it is always zero, r
 divides p−1 and q−1.

@@ -1,4 +1,4 @@
-"""From the audited winner to a self-certified key at one party: S8 and K0 to K5 (keygen.md section 4).
+"""From the audited winner to a self-certified key at one party: S8 and K0 to K5 (docs/ceremony.md).
 
 S8      commit to τ_i and the coin, open the coin; 127 more rounds of the biprimality test; no prime, no power
 K0      no prime r > 47 divides both p−1 and q−1

@@ -1,4 +1,4 @@
-"""What a node must still know after a crash, as durable facts (keygen.md section 4.1).
+"""What a node must still know after a crash, as durable facts.
 
 The seed of a batch is on disk before its first message leaves, every signed broadcast of a running batch when its step
 is complete, the winner before its last test, the key before its first use. After the certificate is complete all

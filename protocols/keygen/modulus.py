@@ -1,4 +1,4 @@
-"""A commitment modulus N_c from the same ceremony: S0 to S9, S8, K0, then all shares are erased (crypto.md section 1).
+"""A commitment modulus N_c from the same ceremony: S0 to S9, S8, K0, then all shares are erased.
 
 Nobody ever knows its factors, and nobody keeps anything by which they could be found again. What all nodes sign is the
 modulus alone with its session and roster, so a signature that was interrupted can be given again.

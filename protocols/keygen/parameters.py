@@ -60,7 +60,7 @@ class Parameters:
 
     @staticmethod
     def standard(bits: int, parties: int, batch: int = 256, allow_test_bits: bool = False) -> "Parameters":
-        """The sizes of keygen.md; 1024 bits are for tests only. Raises CallerMistake."""
+        """The usual sizes; 1024 bits are for tests only. Raises CallerMistake."""
         check_size(parties)
         if bits not in ALLOWED_MODULUS_BITS and not (allow_test_bits and bits == TEST_BITS):
             raise CallerMistake(f"a key of {bits} bits cannot be made; choose 2048 or 3072")

@@ -1,4 +1,4 @@
-"""What comes before new batches: meeting, and whatever an earlier epoch left unfinished (R6, keygen.md section 4.1)."""
+"""What comes before new batches: meeting, and whatever an earlier epoch left unfinished (R6)."""
 
 from tacita.crypto.encoding import read_json
 from tacita.protocols.faults import CallerMistake, LocalFault, ProtocolFault, VerificationFailed
@@ -14,7 +14,7 @@ from tacita.protocols.keygen.view import View, steps
 from tacita.protocols.party import Event
 
 MAX_RESUMES = 3
-"""A winner that was resumed so often without success is discarded (keygen.md section 4.1)."""
+"""A winner that was resumed so often without success is discarded."""
 
 
 async def meet(epoch: Epoch) -> Gathered:

@@ -1,4 +1,4 @@
-"""The same key for another roster: t+1 holders share their shares, verifiably, among the new nodes (keygen.md 4.3).
+"""The same key for another roster: t+1 holders share their shares, verifiably, among the new nodes.
 
 1  holder i publishes A_0 = v^{Δ'·a_0}, …, A_{t'} with a_0 = Δ'·λ_i·s_i; everybody checks A_0^Δ = v_i^{Δ'²·λ_i}
 2  the new s_k' is the sum of what k received, its v_k' the product of ∏ A_j^{k^j}; the secret has grown by Δ'·Δ, which
