@@ -61,7 +61,7 @@ class Case:
     id: str
     title: str
     expected: str
-    """What attacks.md demands."""
+    """What the catalogue demands: docs/attacks.md."""
     play: Callable[[Play], Shown] | None = None
     defence: Defence | None = None
     variants: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Case:
     name` say who must be named; after `I Leaf` alone it is `culprit`."""
     culprit: str = ""
     deviation: str = ""
-    """Why this version answers otherwise than attacks.md demands; printed with the row, whose verdict still counts."""
+    """Why this version answers otherwise than the catalogue; printed with the row, whose verdict still counts."""
     not_applicable: str = ""
     """Why this version cannot be attacked like that."""
 
@@ -172,7 +172,7 @@ def run_case(chosen: Case, parties: int, seed: int, judge: Judge) -> Row:
         harmed,
         not problems,
         control.harm,
-        (*problems, *([f"otherwise than attacks.md: {chosen.deviation}"] if chosen.deviation else [])),
+        (*problems, *([f"otherwise than the catalogue: {chosen.deviation}"] if chosen.deviation else [])),
     )
 
 

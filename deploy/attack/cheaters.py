@@ -83,7 +83,7 @@ class NotReady(RecordingEngine):
 
 
 class OpensDifference(RecordingEngine):
-    """Opens T = Σ α·t + [r·s] − w·[r] as it is, not times ρ: the form of mpc.md section 3."""
+    """Opens T = Σ α·t + [r·s] − w·[r] as it is, not times ρ: which hands over a secret."""
 
     alpha: IntArray
     difference: int

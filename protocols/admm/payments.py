@@ -3,7 +3,7 @@
 Clarke: p_i = W_{−i} − (W − v_i(x_i)), where W, W_{−i} and x come from one and the same exact solution. Paper
 (eq. 7.8): p_i = Σ_{j≠i} max_{X_j} v_j − Σ_{j≠i} v_j(x_j) + c(y), truthful but not individually rational. Uniform:
 p_i = Σ_t λ_t x_it. Clarke payments are finally clipped to [0, v_i(x_i)] at the published x. Corrections to the
-paper's section 7: economics.md section 2.
+paper's section 7: docs/corrections.md.
 """
 
 from collections.abc import Sequence

@@ -116,7 +116,7 @@ class Bids:
 
 
 DEFAULT_ITERATIONS = {"Q0": 20, "Qc": 80, "Qb": 150, "Qm": 150, "Qbm": 150, "S0": 40, "Sc": 350}
-"""Iterations for a welfare gap of 1e-4 in 99 % of random auctions of a class (economics.md section 1.4)."""
+"""Iterations for a welfare gap of 1e-4 in 99 % of random auctions of a class; see tests/economics."""
 
 STEP_COUPLED_ITERATIONS = 300
 STEP_COUPLED_GAP = 5e-3

@@ -4,7 +4,7 @@ On x' = x − lo: trim each bidder to its budget in slot order, set the supply o
 cumulative cap leave, and trim each slot to its supply in the public order of the auction coin:
     x_i ← diff_t(min(prefix_t x_i, d_i));   y_t = min(Σ x_t, cap_t, C_t − Σ_{τ<t} y_τ);
     x_t ← diff_i(min(prefix_i x_t, y_t))
-Then Σ_i x = y, boxes, budgets and caps hold exactly in Z. Source: economics.md section 1.4a.
+Then Σ_i x = y, boxes, budgets and caps hold exactly in Z.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@
 x̄ and ȳ are means over the N entries of a slot. Quadratic bids: x = clip((b/ρ + V)·ρ/(a + ρ), lo, hi). Step bids:
 x = Σ_j clip(V + s_j/ρ − X_j, 0, w_j) with X_j the sum of the widths before step j. All but the last iteration
 compare coarsely; the last one compares at full precision, so x ends inside its box exactly.
-Source: main paper section 8 with Algorithm 3 replaced by its sharing form (economics.md sections 1.3 and 1.4).
+Source: main paper section 8 with Algorithm 3 replaced by its sharing form (Boyd et al. 2011, 7.3).
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ at r = z − u. Block 2 projects on A z = c: Σ_i x = y, Σ_t x + s = d, Σ_{τ�
 which keeps every value within public bounds that grow linearly with the iterations. The price is λ = ρ·μ'_slot.
 
 Several copies of the problem, each without one bidder, run in the same batches: that is how Clarke payments of
-coupled bids are computed. Step bids are J virtual bidders without slope. Source: economics.md section 1.4a.
+coupled bids are computed. Step bids are J virtual bidders without slope.
 """
 
 from collections.abc import Sequence

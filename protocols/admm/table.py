@@ -10,7 +10,7 @@ The clearing point m is the smallest grid point with r ≤ 0 just right of it: f
 and comparing the count with m's rank. With r⁻ = min(0, r just left of m):
     λ = g_m + r⁻/S,      W = q(g_m) − (r⁻)²/(2S),      x_j = D_j(m) − slope_j·r⁻/S  (quadratic)
 For steps everything above m is full and the step at m itself takes what supply leaves. λ is the lower end of a flat
-price interval. No rank, sign or index is opened. Source: economics.md section 1.6b, in the lower-end form.
+price interval. No rank, sign or index is opened.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The engine that policies compute with (mpc.md section 5).
+"""The engine that policies compute with.
 
 A policy sees vectors of bounded integers with a public scale: `Secret`. It never sees a prime, a share or a field
 element, and it calls the same operations in the same order at every node. Every operation carries the public

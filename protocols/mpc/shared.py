@@ -5,7 +5,7 @@ opened. A product gives both rows in one resharing and is logged. `verify` check
 random coefficients that nobody knew when the products were made; whoever changed a value would have had to change
 its tag by r times as much. It runs before every opening but that of random squares: a wrong operand could be too
 large for its mask, and whether a wrong product is zero tells something about its factors. With
-`security = "passive"` there is one row, no log, and no such protection. Source: mpc.md section 3.
+`security = "passive"` there is one row, no log, and no such protection.
 """
 
 import hashlib

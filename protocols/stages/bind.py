@@ -8,7 +8,7 @@ is formed from the ciphertexts and from the shares. Σ_d T_d is decrypted, and o
 modulo the field's prime, all dealers' shares are right, except with probability 1/p + 2^−128. All m shares must lie
 on one polynomial of degree t. If they disagree, each T_d is decrypted and opened: same coefficients, same blinds, so
 nothing new is shown. A dealer whose T_d disagrees although all m shares fit together has dealt wrong shares; if they
-do not fit together, nobody can tell who lied, and nobody is named. Source: crypto.md section 5, gadget 4.
+do not fit together, nobody can tell who lied, and nobody is named.
 """
 
 from collections.abc import Mapping, Sequence

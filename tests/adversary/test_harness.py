@@ -107,7 +107,7 @@ def test_a_row_is_ok_only_with_a_refusal_and_a_harm() -> None:
     other = planted(refused, variants={"": "I Equivocation by node3"})
     assert not other.ok and "the verdict is R InvalidEncoding, not I Equivocation" in other.reasons
     otherwise = planted(refused, deviation="for a reason")
-    assert otherwise.ok and otherwise.reasons == ("otherwise than attacks.md: for a reason",)
+    assert otherwise.ok and otherwise.reasons == ("otherwise than the catalogue: for a reason",)
 
 
 def test_a_culprit_without_evidence_is_no_conviction() -> None:

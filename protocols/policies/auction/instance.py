@@ -18,7 +18,7 @@ from tacita.protocols.policies.auction.fields import FieldPlan
 from tacita.protocols.policies.auction.terms import AuctionTerms
 from tacita.protocols.policies.base import EVERYBODY, InputPlace, Report
 
-MAX_COMPARISONS = 2_000_000
+MAX_COMPARISONS = 1_000_000
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A party's prices, as deviations e_t from the target, give one row per period t =
 so a prediction is linear in the last K prices, and the coefficient of e_{t−1} is the pull back to the target. The party
 commits to its moments Σ_t e_{t−j}·e_{t−k} (0 ≤ j ≤ k ≤ K); sums over all parties are opened, and
     w = (Σ a aᵀ + ε·diag(Σ a aᵀ))^{-1} Σ a y      (the constant is not penalised)
-follows from them exactly. Source: section 5 of the paper with one layer; economics.md section 0, decision 7.
+follows from them exactly. Source: section 5 of the paper with one layer.
 """
 
 import math

@@ -14,6 +14,7 @@ STAGES = {
     "commit": "commit and verify inputs",
     "share": "keys and shares",
     "masks": "output masks",
+    "bind": "check shares against ciphertexts",
     "solve": "solve",
     "release": "sign ticket, decrypt",
     "certify": "certificate",

@@ -51,12 +51,12 @@ def run(
     policy: Annotated[str, typer.Argument(help=f"which policy: {', '.join(POLICIES)}")],
     terms: Annotated[Path, typer.Option(help="terms.toml")],
     inputs: Annotated[Path, typer.Option(help="inputs.csv of all participants; it is split among the nodes")],
-    out: Annotated[Path, typer.Option(help="folder for outcome.json, certificate.json, roster.json")],
+    out: Annotated[Path, typer.Option(help="folder for outcome, certificate, roster, picture")],
     nodes: Annotated[int, typer.Option(help="3 to 7 local nodes")] = 3,
     nodes_file: Annotated[Path | None, typer.Option(help="bidder,node; otherwise round-robin")] = None,
     budget: Annotated[Path | None, typer.Option(help="budget.csv; otherwise the one beside the inputs, if any")] = None,
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
-    plan: Annotated[str | None, typer.Option(help="shared or encrypted; overrides the terms")] = None,
+    plan: Annotated[str | None, typer.Option(help="shared: the only plan of this version; overrides the terms")] = None,
     plain: Annotated[bool, typer.Option(help="also solve in the clear and print the gap")] = False,
     format: Format = "text",
 ) -> None:
@@ -83,9 +83,7 @@ def run(
 
 
 def demo(
-    policy: Annotated[
-        str, typer.Argument(help=f"which demo: {', '.join([*SHOWS, *FURTHER_DEMOS, CHAIN])}")
-    ] = "auction",
+    policy: Annotated[str, typer.Argument(help=f"which demo: {', '.join(DEMOS)}")] = "auction",
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/demo"),
     cluster: Annotated[Path, typer.Option(help="folder with the nodes' data, made on first use")] = Path(".tacita"),
     format: Format = "text",

@@ -27,8 +27,9 @@ def verify(
     key: Annotated[Path | None, typer.Option(help="key.json of a node: checks where the key comes from")] = None,
     format: Format = "text",
 ) -> int:
-    """Re-check everything a certificate claims, without network and without trusting the nodes.
+    """Re-check every signature, proof and decryption of a certificate, without network and without trusting the nodes.
 
+    That the engine computed correctly is not in it; the claims that are printed say what that rests on.
     Of several certificates, in the order given or of their paths in a folder, each must also continue the ones before.
     """
     as_json = format == "json"

@@ -88,8 +88,9 @@ def _coins(axis: Any, periods: list[Period]) -> None:
     axis.bar(
         time, [p.decision.auction_size / unit for p in periods], 0.7, color=ISSUE, label="auction (+), buy-back (−)"
     )
-    if any(p.decision.block_reward > 0 for p in periods):
-        axis.bar(time, [p.decision.block_reward / unit for p in periods], 0.3, color=REWARD, label="block reward")
+    rewards = [p.decision.block_reward / unit for p in periods]
+    if max(rewards) > 0:
+        axis.bar(time, rewards, 0.3, color=REWARD, label=f"block reward (at most {max(rewards):.2g})")
     axis.axhline(0, color="#555", lw=0.8)
     axis.set_xlabel("period")
     axis.set_ylabel(f"{name}coins")
