@@ -7,8 +7,9 @@ from typing import Any
 from tacita.deploy.attack.patching import Patch
 from tacita.deploy.attack.ring import Result, Ring
 from tacita.protocols.faults import ProtocolFault
+from tacita.protocols.judge import proven
 from tacita.protocols.keygen import ceremony as module
-from tacita.protocols.keygen import epoch, judge
+from tacita.protocols.keygen import epoch
 from tacita.protocols.keygen.batch import Batch
 from tacita.protocols.keygen.ceremony import Made
 from tacita.protocols.keygen.final import Final
@@ -138,8 +139,8 @@ def assert_all_blame(ring: Ring, outcomes: Mapping[str, Result], liar: int, kind
         assert type(result) is kind, (name, repr(result))
         assert result.culprit == culprit
         assert result.evidence is not None
-        found = judge.verdict(ring.roster, result.evidence)
-        assert found is not None and type(found) is kind, (name, found)
+        found = proven(result.evidence, ring.roster)
+        assert type(found) is kind, (name, found)
         assert (found.culprit, found.reason) == (culprit, result.reason)
 
 

@@ -125,8 +125,9 @@ class Batch:
         for i, payload in received.items():
             try:
                 values[i] = self.view.private(step, i, self.me, payload)
-            except Blame:
-                self.talk.show(name, i)
+            except Blame as blame:
+                if blame.party == i:  # otherwise this is an honest message, and its content a secret
+                    self.talk.show(name, i)
                 raise
         await asyncio.sleep(0)
         return {i: values[i] for i in self.parameters.everyone}

@@ -58,8 +58,12 @@ def passes(modulus: Integer, g: Integer, factors: Iterable[Integer], public: Int
 
 
 def proper(modulus: Integer, values: Sequence[Integer]) -> bool:
-    """1 < v < N and gcd(v, N) = 1 for all; one gcd with the product finds any common factor."""
-    if any(not 1 < v < modulus for v in values):
+    """0 < v < N and gcd(v, N) = 1 for all; one gcd with the product finds any common factor.
+
+    v = 1 is proper: who chooses all of N can choose it such that an honest node's factors are 1, because e_i is a
+    multiple of 3·5·…·47 for all i but the first. The test is sound with any v.
+    """
+    if any(not 0 < v < modulus for v in values):
         return False
     product = mpz(1)
     for v in values:

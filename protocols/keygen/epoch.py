@@ -84,7 +84,7 @@ class Epoch:
         earlier, ceremony = self.channel, self.ceremony
         self.channel = channel = self.open_channel(label, earlier.root if earlier else b"")
         if earlier is not None:
-            channel.judge = lambda evidence: judge.verdict(ceremony.roster, evidence)
+            channel.judge = lambda evidence: judge.verdict(ceremony.roster, evidence, self.memory.session)
             channel.follow(earlier)
         return channel
 

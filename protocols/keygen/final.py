@@ -96,8 +96,9 @@ class Final:
         for i, data in (await talk.tell(f"{step}/private", payloads)).items():
             try:
                 result[i] = self.view.private(step, i, me, data)
-            except Blame:
-                talk.show(f"{step}/private", i)
+            except Blame as blame:
+                if blame.party == i:  # otherwise this is an honest message, and its content a secret
+                    talk.show(f"{step}/private", i)
                 raise
         return result
 

@@ -32,12 +32,13 @@ COMMON_FACTORS = ("K0 commit", "K0 open")
 """Rounds that are left out if no prime is small enough to be looked for."""
 
 
-def verdict(roster: Roster, evidence: object) -> ProtocolFault | None:
-    """The fault that the evidence proves, or None: then it proves nothing."""
+def verdict(roster: Roster, evidence: object, session: bytes | None = None) -> ProtocolFault | None:
+    """The fault that the evidence proves, or None: then it proves nothing, or nothing about this session."""
     if not isinstance(evidence, Evidence) or evidence.check != CHECK:
         return None
     try:
-        check(evidence, roster)
+        if session in (None, beginning.read_context(evidence.context, roster).begun.session):
+            check(evidence, roster)
     except ProtocolFault as fault:
         return fault
     except (CryptoError, TacitaError):
@@ -150,8 +151,11 @@ def _replay_final(batch: Batch, roster: Roster, view: View, heard: Heard) -> Non
     readings: dict[str, Callable[[FinalView], object]] = {
         "S8 coin": lambda view: view.coin,
         "S8 open": lambda view: view.factors,
+        "K0": lambda view: view.digests("K0"),
         "K0 open": lambda view: view.small_openings,
+        "K1": lambda view: view.digests("K1"),
         "K2 open": lambda view: view.theta_parts,
+        "K3": lambda view: view.digests("K3"),
         "K4 open": lambda view: view.verification,
     }
     for step, reading in readings.items():

@@ -176,7 +176,8 @@ class Memory:
         )
 
     def keep_key(self, data: bytes) -> None:
-        """The self-certified key and this node's share, before K5."""
+        """The self-certified key and this node's share, before K5; in place of one that was not signed."""
+        self.drop_key()
         self.store.remember("keygen/key", self.session, data)
 
     def drop_key(self) -> None:

@@ -103,3 +103,17 @@ def test_the_number_of_aborts_stands_in_the_key_file(seed, monkeypatch) -> None:
     crash(ring, monkeypatch, Lies(liar=2, dies_before="S4"))
     outcomes = ring.run()
     assert outcomes["node1"].certificate.origin.epoch == 1
+
+
+def test_a_key_that_was_resumed_replaces_the_one_that_nobody_signed(seed) -> None:
+    """Node3 lets node1 alone come as far as a key, and later node2 alone as far as its certificate: node1 must then
+    hold its share of that key, not of the first one."""
+    withheld = [("K4 open/echo", "node2"), ("K6/echo", "node1"), ("", "")]
+    ring = Ring(seed=seed, deadline=3.0, liar="node3")
+    ring.bend = lambda e, receiver: None if (e.round, receiver) == withheld[0] else e
+    while len(withheld) > 1:
+        assert not all_made(ring.run())
+        withheld.pop(0)
+    outcomes = ring.run()
+    assert all_made(outcomes), outcomes
+    assert len({made.certificate.encode() for made in outcomes.values()}) == 1

@@ -18,10 +18,11 @@ from tacita.node.keys import KeyWork
 from tacita.protocols import evidence as files
 from tacita.protocols import judge as files_judge
 from tacita.protocols.channel import ABORT, EVERYONE, Envelope, echo_of, sign
-from tacita.protocols.faults import BadModulus, Evidence, ProtocolFault
+from tacita.protocols.faults import BadModulus, Evidence, ProtocolFault, SessionAborted
 from tacita.protocols.keygen import judge
+from tacita.protocols.keygen.ceremony import Made
 from tacita.protocols.keygen.parameters import Parameters
-from tacita.protocols.keygen.talk import CHECK
+from tacita.protocols.keygen.talk import CHECK, Talk
 from tacita.protocols.terms import canonical_json
 from tests.adversary.test_session_mutation import mutated
 from tests.keygen.records import opened, place_of, records, said
@@ -321,3 +322,37 @@ def test_false_evidence_of_a_ceremony_convicts_nobody_honest() -> None:
 def test_five_thousand_false_evidences_of_a_ceremony_convict_nobody_honest() -> None:
     for number in range(SAMPLE, SAMPLE + WHOLE):
         try_to_convict(number)
+
+
+def test_evidence_of_another_ceremony_does_not_end_this_one(monkeypatch) -> None:
+    """Node2 gives up and sends along what convicted node3 in an earlier ceremony of the same nodes."""
+    ring = Ring(seed="guilty, long ago")
+    with monkeypatch.context() as patch:
+        Lies(liar=3, opens={"S4": flip}).install(ring, patch)
+        old = ring.run(name="earlier")["node1"].evidence
+    assert old is not None
+    say = Talk.say
+
+    async def leaves(talk, step, payload):
+        if step == "S7b" and talk.channel.me == "node2":
+            await talk.channel.abort(old)
+            raise SessionAborted("node2 leaves")
+        return await say(talk, step, payload)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Talk, "say", leaves)
+        ended = ring.run(name="today")
+    assert {type(ended[name]) for name in ("node1", "node3")} == {SessionAborted}, ended
+    assert all(isinstance(made, Made) for made in ring.run(name="today").values())
+
+
+@pytest.mark.parametrize("step", ["S1", "S2", "K0", "K1", "K3"])
+def test_evidence_of_a_malformed_announcement_holds_no_message_between_honest_nodes(step, monkeypatch) -> None:
+    ring = Ring(seed="leak")
+    Lies(liar=3, says={step: lambda data: data[:-1]}).install(ring, monkeypatch)
+    outcomes = ring.run()
+    for name in ("node1", "node2"):
+        fault = outcomes[name]
+        assert fault.culprit == "node3" and files_judge.proven(fault.evidence, ring.roster).culprit == "node3"
+        private = [e for e in map(opened, fault.evidence.signed) if e.receiver != EVERYONE]
+        assert all(e.sender == "node3" for e in private), [(e.round, e.sender, e.receiver) for e in private]
