@@ -143,8 +143,8 @@ class SharedEngine(Engine):
         offset = (lift >> bits) + self.info.ulp // 2
         return (self.one * ((opened >> bits) - offset) - known) % self.prime
 
-    async def _negative(self, a: IntArray, width: int) -> IntArray:
-        return await comparison.negative(self, a, width)
+    async def _negative(self, a: IntArray, width: int, coarse: int) -> IntArray:
+        return await comparison.negative(self, a, width, coarse)
 
     async def _is_zero(self, a: IntArray, width: int) -> IntArray:
         return await comparison.is_zero(self, a, width)
