@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +280,7 @@ class Node:
             files.write_json(files.private_folder(folder / "private") / f"{name}.json", outcome, files.PRIVATE)
         for evidence in result.evidence:
             log.warning("the evidence of a fault that changed nothing is in %s", self._keep_evidence(session, evidence))
-        ledger = [[entry.kind, entry.count, entry.width] for entry in result.ledger]
+        ledger = [astuple(entry) for entry in result.ledger]
         files.write_json(folder / "openings.json", ledger)
         files.write_json(folder / "cost.json", self._cost.pop(session, {}))
 

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from tacita.protocols.faults import TacitaError
@@ -163,7 +163,7 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
         # the node listens no more.
         await asyncio.sleep(0)
         opened = {label: [format(b, "x") for b in values] for label, values in engine.opened.items()}
-        ledger = [[entry.kind, entry.count, entry.width] for entry in engine.ledger]
+        ledger = [astuple(entry) for entry in engine.ledger]
         write(frame(RESULT, json.dumps({"opened": opened, "ledger": ledger, "cost": cost(spent)}).encode()))
 
     tasks = {asyncio.ensure_future(compute()), asyncio.ensure_future(listen(reader, feeds))}

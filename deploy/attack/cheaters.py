@@ -5,7 +5,7 @@ it. `Withholding` also keeps back one sub-share until it knows the coin.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from gmpy2 import mpz
@@ -199,8 +199,8 @@ def withholding(number: int, base: type[RecordingEngine]) -> Make:
                     self.product[k] = (self.product[k] + error) % self.prime
             return bool(await super()._tags_fit(log, *rest))
 
-        async def _reshare(self, products: IntArray) -> IntArray:
-            result = await super()._reshare(products)
+        async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+            result = await super()._reshare(products, zero_at)
             if self.held is not None:
                 self.product = result[0]
             return result

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tacita.crypto.entropy import SeededEntropy, random_bits
@@ -34,7 +34,7 @@ class RecordingEngine(SharedEngine):
         self.values: list[tuple[Opening, list[int]]] = []
         self.streams: list[tuple[bytes, str, int, int]] = []
         self.reshared: list[int] = []
-        """Per resharing the number of products."""
+        """Per resharing in which this node may deal, the number of products."""
         self.raw: list[list[int]] = []
         """Every opening of the field, those of `verify` too."""
         streamed, reshared, opened = self.shares._stream, self.shares.reshare, self.shares.open
@@ -43,9 +43,11 @@ class RecordingEngine(SharedEngine):
             self.streams.append((key, label, count, bits))
             return streamed(key, label, count, bits)
 
-        async def reshare(products: IntArray) -> IntArray:
-            self.reshared.append(len(products))
-            return await reshared(self.before_reshare(products))
+        async def reshare(products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+            if self.shares.me not in zero_at:
+                self.reshared.append(len(products))
+                products = self.before_reshare(products)
+            return await reshared(products, zero_at)
 
         async def open_(a: IntArray) -> IntArray:
             values = await opened(a)

@@ -4,7 +4,7 @@ Some rows play a whole session, with the liar's own engine; the others run the e
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -71,13 +71,15 @@ def wrong_at(play: Play, gate: int) -> Shown:
     class Adds(SharedEngine):
         gates = gate
 
-        async def _reshare(self, products: IntArray) -> IntArray:
+        async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+            if self.shares.me in zero_at:  # the liar has nothing to deal
+                return await super()._reshare(products, zero_at)
             if self.gates == 0:
                 added.append(gate)
                 products = products.copy()
                 products[0, 0] += (1 << 30) * inverse(self.shares._degree_2t[self.shares.me], self.prime)
             self.gates -= 1
-            return await super()._reshare(products)
+            return await super()._reshare(products, zero_at)
 
     def unlike(scene: Scene) -> str:
         if wrong_output(scene):
@@ -227,7 +229,7 @@ def inside_a_helper(play: Play) -> Shown:
     program, inputs = OPERATIONS[play.variant], programs.EVERY_INPUT
     right = attempt(program, inputs, play.parties, play.name)
     shown, wrong = shown_of(right, ""), []
-    for number in range(1, len(right.engines[0].reshared) + 1):
+    for number in range(1, len(right.engines[-1].reshared) + 1):
         nodes: dict[int, Make] = {play.parties - 1: cheating(once(number, 0, 1 << 7))}
         run = attempt(program, inputs, play.parties, play.name, nodes=nodes)
         one = shown_of(run, "")

@@ -6,7 +6,7 @@
 
 x̄ and ȳ are means over the N entries of a slot. Quadratic bids: x = clip((b/ρ + V)·ρ/(a + ρ), lo, hi). Step bids:
 x = Σ_j clip(V + s_j/ρ − X_j, 0, w_j) with X_j the sum of the widths before step j. All but the last iteration
-compare coarsely; the last one compares at full precision, so x ends inside its box exactly.
+compare coarsely, early ones more so; the last one compares at full precision, so x ends inside its box exactly.
 Source: main paper section 8 with Algorithm 3 replaced by its sharing form (Boyd et al. 2011, 7.3).
 """
 
@@ -19,8 +19,8 @@ from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.mpc.engine import Engine, Index, Secret
 
 RELAXATION = 1.6
-COARSE_BITS = 16
-"""Low bits that the comparisons of all but the last iteration ignore."""
+EARLY_COARSE_BITS, COARSE_BITS = 22, 16
+"""Low bits that the comparisons of the first half of the iterations and of the others ignore, but for the last one."""
 
 Report = Callable[[int, int], None]
 """Called with (iteration, iterations); both are public."""
@@ -32,6 +32,14 @@ class Solution:
 
     allocation: Secret
     price: Secret
+
+
+def coarse_bits(done: int, iterations: int) -> int:
+    """How coarsely the iteration after `done` others compares: ADMM contracts what early ones are off, and the last
+    one compares exactly."""
+    if done + 1 == iterations:
+        return 0
+    return EARLY_COARSE_BITS if 2 * done < iterations else COARSE_BITS
 
 
 async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, report: Report) -> Solution:
@@ -53,7 +61,7 @@ async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, rep
         return vector.times(np.resize(market.constant(real), vector.size), FRACTION)
 
     for k in range(iterations):
-        coarse = COARSE_BITS if k + 1 < iterations else 0
+        coarse = coarse_bits(k, iterations)
         # 1. every bidder's proximal step
         centre = x - (x_mean - y_mean + u)[slot]
         x = await local.proximal(centre, coarse)

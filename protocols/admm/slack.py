@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacita.protocols.admm.problem import FRACTION, Bids, Market
-from tacita.protocols.admm.sharing import COARSE_BITS, RELAXATION, Report
+from tacita.protocols.admm.sharing import RELAXATION, Report, coarse_bits
 from tacita.protocols.mpc.engine import Engine, Index, IntArray, Secret, fixed
 
 SLACK_WEIGHT = 0.25
@@ -232,7 +232,7 @@ class Stack:
         """A fixed number of iterations; the last one compares at full precision. Returns the state and x."""
         x = z.x
         for k in range(iterations):
-            z, x = await self.iterate(z, COARSE_BITS if k + 1 < iterations else 0)
+            z, x = await self.iterate(z, coarse_bits(k, iterations))
             report(k + 1, iterations)
         return z, x
 

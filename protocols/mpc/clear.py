@@ -1,8 +1,8 @@
 """ClearEngine: the same program on plain integers, for tests and for predicting what the secure engine does.
 
-It computes exactly what the secure engine computes, up to the truncation error, which it draws from the same
-interval when a seed is given. Every value is checked against its public interval, so a wrong bound anywhere in a
-policy fails here first.
+It computes exactly what the secure engine computes, up to the errors of truncations and coarse comparisons, which it
+draws from the same intervals when a seed is given. Every value is checked against its public interval, so a wrong
+bound anywhere in a policy fails here first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,9 +82,17 @@ class ClearEngine(Engine):
         error = [random_below(noise, ulp + 1) - ulp // 2 for _ in range(len(a))]
         return (a >> bits) + np.array(error, dtype=object)
 
-    async def _negative(self, a: IntArray, width: int) -> IntArray:
-        self._within(a, -(1 << (width - 1)), (1 << (width - 1)) - 1)
+    async def _negative(self, a: IntArray, width: int, coarse: int) -> IntArray:
+        a = self._within(a + self._coarse_errors(len(a), coarse), -(1 << (width - 1)), (1 << (width - 1)) - 1)
         return np.asarray(a < 0).astype(int).astype(object)
+
+    def _coarse_errors(self, count: int, coarse: int) -> IntArray:
+        """The secure engine's error is a sum of C uniform terms in [−most, most); this one is uniform there, so large
+        ones come more often. Without a seed it is always the largest."""
+        most = self.coarse_error(coarse)
+        if not coarse or self._noise is None:
+            return np.full(count, -most, dtype=object)
+        return np.array([random_below(self._noise, 2 * most) - most for _ in range(count)], dtype=object)
 
     async def _is_zero(self, a: IntArray, width: int) -> IntArray:
         self._within(a, -(1 << (width - 1)), (1 << (width - 1)) - 1)

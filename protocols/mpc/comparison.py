@@ -5,6 +5,16 @@ from c' = c mod 2^(w−1) once the bit u = [c' < r'] is known. For u, take a ran
 from the top, e_i = s + r_i − c_i + 3·Σ_{j>i}(r_j ⊕ c_j) is zero exactly at the first difference if s says so, and
 e_last = s − 1 + 3·Σ(r_j ⊕ c_j) decides equality: ∏ e = 0 iff (s = 1 and r' ≤ c') or (s = −1 and r' > c'). The
 product, verified, is opened behind a uniform factor: one random bit, independent of a. (Toft; the form MPyC uses.)
+
+A coarse comparison saves the random bits of the low g places and their factors. It gives the sign of a + ρ with
+ρ = Σ ρ_S − C·2^(g−1), every ρ_S uniform below 2^g from one replicated key, so |ρ| ≤ C·2^(g−1); ρ is the low part of
+the mask, the random bits lie above it. What c shows of a: whoever misses one key knows all of the mask but
+ρ_S + 2^g·(bits) + 2^(w−1)·h_S, and with h_S uniform below 2^h that is exactly uniform below 2^(w−1+h), as in an exact
+comparison of this width. Openings of a and of a' are 2^(1−h) apart at most (Σ|P − P'|/2), with h = k − ⌊log2 C⌋ from
+demand.py. The low bits of c, (a + ρ) mod 2^g, are thus uniform whatever a is. They and a decide the result: what is
+released later depends on the inputs like values rounded at public random places. Nobody chooses these places, the keys
+are fixed before; and an error in the tags of ρ, which are made last, is found before the next opening.
+
 Payloads have shape (rows, size); bits are arranged as (rows, bit, size).
 """
 
@@ -21,21 +31,25 @@ if TYPE_CHECKING:
     from tacita.protocols.mpc.shared import SharedEngine
 
 
-async def negative(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
-    """The payload of [a < 0] for |a| < 2^(width−1)."""
+async def negative(engine: "SharedEngine", a: IntArray, width: int, coarse: int) -> IntArray:
+    """The payload of [a + ρ < 0] for |a + ρ| < 2^(width−1); ρ = 0 unless g = `coarse` is above 0."""
     n, p, low = a.shape[1], engine.prime, width - 1
-    bits = (await engine.random_bits(n * width)).reshape(len(a), width, n)
-    sign, r = 2 * bits[:, 0] - engine.one, bits[:, 1:]  # r[:, i]: the bit of weight 2^i
-    r_low = _weighted(r)
+    bits = (await engine.random_bits(n * (width - coarse))).reshape(len(a), width - coarse, n)
+    sign, r = 2 * bits[:, 0] - engine.one, bits[:, 1:]  # r[:, i]: the bit of weight 2^(g+i)
+    r_low = _weighted(r) << coarse
     high, _ = engine.shares.bounded(n, engine.term_bits)
-    masked = (a[0] + (1 << low) + r_low[0] + (high << low)) % p
-    c_low = (await engine.open(masked, Opening(COMPARISON, n, width))) & ((1 << low) - 1)
-    c = _binary(c_low, low)
+    rho = engine.shares.bounded(n, coarse)[0] - engine.coarse_error(coarse) if coarse else np.zeros(n, dtype=object)
+    masked = (a[0] + rho + (1 << low) + r_low[0] + (high << low)) % p
+    c_low = (await engine.open(masked, Opening(COMPARISON, n, width, coarse))) & ((1 << low) - 1)
+    if coarse:
+        # Tags only now: before the opening they would need a verification of their own, as a has just been verified.
+        a = a + await engine.authenticate(rho)
+    c = _binary(c_low >> coarse, low - coarse)
     one = engine.one[:, :, None]
     e = r - one * c.astype(object)
     # differing[:, i]: Σ over bits j ≥ i of r_j ⊕ c_j, which is r_j − c_j up to sign; a layer of zeros above the top.
-    differing = np.zeros((len(a), low + 1, n), dtype=object)
-    differing[:, :low] = np.cumsum(np.where(c, -e, e)[:, ::-1], axis=1)[:, ::-1]
+    differing = np.zeros((len(a), width - coarse, n), dtype=object)
+    differing[:, :-1] = np.cumsum(np.where(c, -e, e)[:, ::-1], axis=1)[:, ::-1]
     last = sign - engine.one + 3 * differing[:, 0]
     # Shares need not be reduced before they are multiplied.
     factors = np.concatenate([sign[:, None] + e + 3 * differing[:, 1:], last[:, None]], axis=1)

@@ -50,6 +50,8 @@ class Opening:
     kind: str
     count: int
     width: int
+    coarse: int = 0
+    """Low bits of the operand that need no random bits; only in comparisons."""
 
 
 def signs_by_products(info: EngineInfo) -> bool:
@@ -89,7 +91,7 @@ class Demand:
 
     @cached_property
     def random_bits(self) -> int:
-        """Shared random bits: width − 1 and a sign for a comparison, width for a zero test."""
+        """Shared random bits: width − 1 and a sign for a comparison, less its coarse bits; width for a zero test."""
         return _random_bits(self.openings)
 
     @cached_property
@@ -133,7 +135,7 @@ def field_prime(bits: int) -> int:
 
 
 def _random_bits(openings: Iterable[Opening]) -> int:
-    return sum(o.count * o.width for o in openings if o.kind in (COMPARISON, ZERO_TEST))
+    return sum(o.count * (o.width - o.coarse) for o in openings if o.kind in (COMPARISON, ZERO_TEST))
 
 
 class DryRun(Engine):
@@ -162,7 +164,7 @@ class DryRun(Engine):
         pool = RandomBits(_random_bits(self._openings))
         for opening in self._openings:
             if opening.kind in (COMPARISON, ZERO_TEST):
-                for block in pool.take(opening.count * opening.width):
+                for block in pool.take(opening.count * (opening.width - opening.coarse)):
                     if signs_by_products(self.info):
                         continue
                     yield Opening(RANDOM_SQUARE, block, 0)
@@ -221,13 +223,13 @@ class DryRun(Engine):
             self._openings.append(Opening(TRUNCATION, a.size, signed_bits(a.lo, a.hi)))
         return await super().trunc(a, bits)
 
-    async def negative(self, a: Secret) -> Secret:
+    async def negative(self, a: Secret, coarse: int = 0) -> Secret:
         if a.lo < 0 <= a.hi:
-            width = signed_bits(a.lo, a.hi)
-            for part in self.batches(a, width):
-                self._openings.append(Opening(COMPARISON, part.size, width))
+            width = self.compared_bits(a, coarse)
+            for part in self.batches(a, width - coarse):
+                self._openings.append(Opening(COMPARISON, part.size, width, coarse))
                 self._openings.append(Opening(BLINDED_PRODUCT, part.size, 0))
-        return await super().negative(a)
+        return await super().negative(a, coarse)
 
     async def is_zero(self, a: Secret) -> Secret:
         if a.lo <= 0 <= a.hi:
@@ -238,7 +240,7 @@ class DryRun(Engine):
     async def _trunc(self, a: None, bits: int, width: int) -> None:
         return None
 
-    async def _negative(self, a: None, width: int) -> None:
+    async def _negative(self, a: None, width: int, coarse: int) -> None:
         return None
 
     async def _is_zero(self, a: None, width: int) -> None:

@@ -230,13 +230,26 @@ class Engine(ABC):
             start += part.size
         return results
 
-    async def negative(self, a: Secret) -> Secret:
-        """The bit [a < 0]."""
+    async def negative(self, a: Secret, coarse: int = 0) -> Secret:
+        """The bit [a < 0]; with `coarse` > 0 that of [a + ε < 0] for some ε of at most `coarse_error` units.
+
+        A coarse comparison needs `coarse` fewer random bits and factors. Use it only where a later, exact one mends
+        the error. ε is random; nobody chooses it.
+        """
         if a.hi < 0 or a.lo >= 0:
             return self.public(np.full(a.size, int(a.hi < 0), dtype=object), 0)
-        width = signed_bits(a.lo, a.hi)
-        parts = [await self._negative(part.payload, width) for part in self.batches(a, width)]
+        width = self.compared_bits(a, coarse)
+        parts = [await self._negative(part.payload, width, coarse) for part in self.batches(a, width - coarse)]
         return Secret(self, self._concat(parts), a.size, 0, 0, 1)
+
+    def coarse_error(self, coarse: int) -> int:
+        """Half of C·2^coarse, C = info.ulp: within this distance of 0 a coarse comparison may say either."""
+        return self.info.ulp << (coarse - 1) if coarse else 0
+
+    def compared_bits(self, a: Secret, coarse: int) -> int:
+        """The width of a comparison: a + ε is an integer of so many bits with its sign."""
+        error = self.coarse_error(coarse)
+        return signed_bits(a.lo - error, a.hi + error)
 
     async def less(self, a: Secret, b: Secret) -> Secret:
         """The bit [a < b]."""
@@ -263,15 +276,14 @@ class Engine(ABC):
     async def clip(self, a: Secret, lo: Secret, hi: Secret, coarse: int = 0) -> Secret:
         """min(max(a, lo), hi) elementwise, for lo ≤ hi; one batch of comparisons.
 
-        With `coarse` > 0 the comparison ignores that many low bits: the result may then leave [lo, hi] by less
-        than (C+2)·2^coarse units. Never use it for a value that is released.
+        With `coarse` > 0 the comparisons are coarse: the result is then off, and may leave [lo, hi], by
+        `coarse_error` units. Never use it for a value that is released.
         """
         below, above = a - lo, hi - a
         both = self.concat([below, above])
-        bit = await self.negative(await self.trunc(both, coarse) if coarse else both)
-        moved = await self.mul(bit, both)
+        moved = await self.mul(await self.negative(both, coarse), both)
         clipped = a - moved[: a.size] + moved[a.size :]
-        slack = (self.info.ulp + 2) << coarse if coarse else 0
+        slack = self.coarse_error(coarse)
         return self.within(clipped, lo.lo - slack, hi.hi + slack)
 
     async def clip_each(
@@ -279,7 +291,7 @@ class Engine(ABC):
     ) -> list[Secret]:
         """`clip` of several vectors in one batch; each keeps the public interval of its own."""
         joined = await self.clip(self.concat(parts), self.concat(lower), self.concat(upper), coarse)
-        slack, results, start = ((self.info.ulp + 2) << coarse) if coarse else 0, [], 0
+        slack, results, start = self.coarse_error(coarse), [], 0
         for part, lo, hi in zip(parts, lower, upper, strict=True):
             results.append(self.within(joined[start : start + part.size], lo.lo - slack, hi.hi + slack))
             start += part.size
@@ -360,7 +372,7 @@ class Engine(ABC):
     @abstractmethod
     async def _trunc(self, a: Payload, bits: int, width: int) -> Payload: ...
     @abstractmethod
-    async def _negative(self, a: Payload, width: int) -> Payload: ...
+    async def _negative(self, a: Payload, width: int, coarse: int) -> Payload: ...
     @abstractmethod
     async def _is_zero(self, a: Payload, width: int) -> Payload: ...
 

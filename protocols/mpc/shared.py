@@ -10,7 +10,7 @@ large for its mask, and whether a wrong product is zero tells something about it
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from gmpy2 import mpz, powmod_base_list
@@ -143,27 +143,27 @@ class SharedEngine(Engine):
         offset = (lift >> bits) + self.info.ulp // 2
         return (self.one * ((opened >> bits) - offset) - known) % self.prime
 
-    async def _negative(self, a: IntArray, width: int) -> IntArray:
-        return await comparison.negative(self, a, width)
+    async def _negative(self, a: IntArray, width: int, coarse: int) -> IntArray:
+        return await comparison.negative(self, a, width, coarse)
 
     async def _is_zero(self, a: IntArray, width: int) -> IntArray:
         return await comparison.is_zero(self, a, width)
 
-    async def multiply(self, a: IntArray, b: IntArray) -> IntArray:
+    async def multiply(self, a: IntArray, b: IntArray, zero_at: Collection[int] = ()) -> IntArray:
         """The elementwise product of two payloads; of b only the shares are used, so b may have no tags."""
-        return await self._reshare(a * b[0])
+        return await self._reshare(a * b[0], zero_at)
 
-    async def _reshare(self, products: IntArray) -> IntArray:
-        result = (await self.shares.reshare(products.reshape(-1))).reshape(products.shape)
+    async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+        result = (await self.shares.reshare(products.reshape(-1), zero_at)).reshape(products.shape)
         if self.authenticated:
             self._log.append(result)
         return result
 
-    async def authenticate(self, plain: IntArray) -> IntArray:
+    async def authenticate(self, plain: IntArray, zero_at: Collection[int] = ()) -> IntArray:
         """A payload from shares that have no tags."""
         if not self.authenticated:
             return plain[None]
-        tags = await self.shares.reshare(plain * self.one[1])
+        tags = await self.shares.reshare(plain * self.one[1], zero_at)
         payload = np.stack([plain, tags])
         self._log.append(payload)
         return payload
@@ -261,11 +261,14 @@ class SharedEngine(Engine):
         return bits
 
     async def _multiplied_signs(self, count: int) -> IntArray:
-        """The product of one sign per replicated key: t nodes know all but one of them."""
-        first, *others = self.shares.signs(count)
-        product = await self.authenticate(first)
-        for sign in others:
-            product = await self.multiply(product, sign[None])
+        """The product of one sign per replicated key: t nodes know all but one of them.
+
+        In each multiplication only the holders of the key deal: for everybody else its share is 0.
+        """
+        (sign, outside), *others = self.shares.signs(count)
+        product = await self.authenticate(sign, outside)
+        for sign, outside in others:
+            product = await self.multiply(product, sign[None], outside)
         return product
 
     async def _signs_from_squares(self, count: int) -> IntArray:

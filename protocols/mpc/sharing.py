@@ -11,7 +11,7 @@ error that this node chose without knowing the factors; `shared.SharedEngine` ca
 import hashlib
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import combinations
@@ -124,12 +124,16 @@ class Sharing:
 
     # ---- products ---------------------------------------------------------------------------------------------
 
-    async def reshare(self, products: IntArray) -> IntArray:
-        """Degree 2t → t: nodes up to 2t deal λ_i times their product, every node adds up what it was dealt."""
+    async def reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+        """Degree 2t → t: nodes up to 2t deal λ_i times their product, every node adds up what it was dealt.
+
+        `zero_at`: at most t nodes where a factor has the share 0 by construction, so that they have nothing to deal.
+        """
         step, count, slots = self._runtime.step(), len(products), self._slots
         shares: list[Integer] = []
         outgoing: dict[int, bytes] = {}
-        if self.me <= 2 * self.t:
+        dealers = [i for i in range(2 * self.t + 1) if i not in zero_at]
+        if self.me in dealers:
             # Through Δ^{-1}·λ_i·product at 0 and a pseudorandom value at each helper; then times Δ everywhere.
             known = [slots.join(products % self.prime)]
             known += [self._pairwise(j, self.me, step, count) for j in self._helpers[self.me]]
@@ -139,11 +143,11 @@ class Sharing:
                     shares.append(dealt)  # not reduced: the sum is
                 else:
                     outgoing[target] = self.encode(slots.split(dealt, count))
-        dealers = [i for i in range(2 * self.t + 1) if i != self.me]
-        senders = [i for i in dealers if self.me not in self._helpers[i]]
+        others = [i for i in dealers if i != self.me]
+        senders = [i for i in others if self.me not in self._helpers[i]]
         received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, self.width * count))
         shares += [slots.join(self.decode(data)) for data in received.values()]
-        shares += [self._scale * self._pairwise(i, i, step, count) for i in dealers if i not in received]
+        shares += [self._scale * self._pairwise(i, i, step, count) for i in others if i not in received]
         return slots.split(slots.combine([1] * len(shares), shares), count)
 
     # ---- randomness -------------------------------------------------------------------------------------------
@@ -166,15 +170,16 @@ class Sharing:
             shifted = shifted + self._weights[subset] * (values >> shift)
         return np.asarray(whole % self.prime), np.asarray(shifted % self.prime)
 
-    def signs(self, count: int) -> list[IntArray]:
-        """Per replicated key of the session, shares of signs (1 or −1) that its holders know and nobody else."""
+    def signs(self, count: int) -> list[tuple[IntArray, list[int]]]:
+        """Per replicated key of the session, shares of signs (1 or −1) that its holders know and nobody else, and the
+        t nodes that do not hold the key: there the shares are 0."""
         step, result = self._runtime.step(), []
         for subset in replicated_subsets(self.m, self.t):
             values = np.zeros(count, dtype=object)
             if subset in self._keys.replicated:
                 bits = self._stream(self._keys.replicated[subset], f"signs/{step}", count, 1)
                 values = self._weights[subset] * (2 * bits - 1) % self.prime
-            result.append(values)
+            result.append((values, [i for i in range(self.m) if i not in subset]))
         return result
 
     def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> Integer:

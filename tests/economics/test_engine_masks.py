@@ -32,6 +32,7 @@ async def everything_twice(engine: Engine) -> None:
         await engine.to_cipher(f"mul{n}", await engine.mul(a, a))
         await engine.to_cipher(f"trunc{n}", await engine.trunc(a, 20))
         await engine.to_cipher(f"negative{n}", await engine.negative(a))
+        await engine.to_cipher(f"coarse{n}", await engine.negative(a, 20))
         await engine.to_cipher(f"zero{n}", await engine.is_zero(a))
 
 

@@ -5,13 +5,16 @@ with it depends on secrets. An error in a product of signs lets the cheater's si
 only checked to be a sign tells the cheater a bit: an error of 2 passes if the honest sign is −1 and aborts otherwise.
 """
 
+from collections.abc import Collection
+
 import pytest
 
 from tacita.deploy.attack.cheaters import NeverVerifies, cheating
-from tacita.deploy.attack.engines import Make, RecordingEngine, Run, attempt, secure
-from tacita.protocols.faults import SuspectFault
+from tacita.deploy.attack.engines import HEADER, Make, RecordingEngine, Run, attempt, secure
+from tacita.protocols.faults import MachineFault, SuspectFault
 from tacita.protocols.mpc.demand import signs_by_products
 from tacita.protocols.mpc.engine import Engine, IntArray
+from tacita.protocols.mpc.sharing import pseudorandom
 
 COUNT = 40
 
@@ -75,9 +78,9 @@ def test_every_replicated_key_decides_every_sign(parties: int) -> None:
             super().__init__(*arguments)
             signs = self.shares.signs
 
-            def turn(count: int) -> list[IntArray]:
-                made = signs(count)
-                return [-s % self.prime if k == self.turned else s for k, s in enumerate(made)]
+            def turn(count: int) -> list[tuple[IntArray, list[int]]]:
+                made = enumerate(signs(count))
+                return [(-s % self.prime if k == self.turned else s, out) for k, (s, out) in made]
 
             self.shares.signs = turn  # type: ignore[method-assign]
 
@@ -85,6 +88,51 @@ def test_every_replicated_key_decides_every_sign(parties: int) -> None:
     for key in range(parties):
         Turned.turned = key
         assert bits_of(attempt(program, INPUTS, parties, "keys", nodes=Turned)) == [1 - b for b in plain]
+
+
+def test_only_the_holders_of_a_key_deal_when_its_sign_is_multiplied() -> None:
+    """Of three nodes two, each time: the value and the tag of two products."""
+    run = secure(program, INPUTS, 3, "deal")
+    size = HEADER + 2 * run.demand.random_bits * run.engines[0].shares.width
+    assert sorted(link for *link, length in run.traffic if length == size) == [[0, 1], [1, 2], [2, 0], [2, 0]]
+
+
+def dealing_anyway(peer: int) -> Make:
+    """A node that also sends a peer random field elements where its share of a sign is 0 and nobody takes any."""
+
+    class Dealing(RecordingEngine):
+        sent = 0
+
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)
+            shares, reshare, exchange = self.shares, self.shares.reshare, self.shares._runtime.exchange
+            self.outside = 0
+
+            async def outside(products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+                self.outside = len(products) if shares.me in zero_at else 0
+                return await reshare(products, zero_at)
+
+            async def exchanges(outgoing: dict[int, bytes], incoming: dict[int, int]) -> dict[int, bytes]:
+                if self.outside and peer not in outgoing:
+                    junk = pseudorandom(bytes(32), 100, self.outside)
+                    outgoing, self.sent = {**outgoing, peer: shares.encode(junk)}, self.sent + 1
+                self.outside = 0
+                return await exchange(outgoing, incoming)
+
+            shares.reshare, shares._runtime.exchange = outside, exchanges  # type: ignore[method-assign]
+
+    return Dealing
+
+
+@pytest.mark.parametrize("dealer", range(3))
+def test_a_node_that_deals_although_it_has_nothing_to_deal_ends_the_session(dealer: int) -> None:
+    """Its peer waits for no such message, uses none of it, and names the sender."""
+    for peer in {0, 1, 2} - {dealer}:
+        run = attempt(program, INPUTS, 3, "anyway", nodes={dealer: dealing_anyway(peer)})
+        assert run.engines[dealer].sent == 1  # type: ignore[attr-defined]
+        assert run.first == peer and isinstance(run.ends[peer], MachineFault), run.ends
+        assert str(run.ends[peer]).startswith(f"node {dealer + 1} sent")
+        assert not any(engine.values for engine in run.engines)
 
 
 def spoiling(number: int, base: type[RecordingEngine], error: int) -> Make:
