@@ -101,10 +101,11 @@ class Demand:
 
     @cached_property
     def statistical_bits(self) -> int:
-        """k = 40 + log2 C(m,t) + log2(masked openings of all attempts), at least 64: the masks of the whole session
-        together hide up to distance 2^−40 even if all but one of the replicated terms are known."""
+        """k = 41 + log2 C(m,t) + log2(masked openings of all attempts), at least 64: the masks of the whole session
+        together hide up to distance 2^−40 even if all but one of the replicated terms are known, and each opening
+        hides up to 2^(1−k)·C."""
         masked = MAX_ATTEMPTS * sum(o.count for o in self.openings if o.kind in MASKED_KINDS)
-        needed = FLOOR_STATISTICAL_BITS + math.log2(self.info.ulp) + math.log2(max(masked, 1))
+        needed = FLOOR_STATISTICAL_BITS + 1 + math.log2(self.info.ulp) + math.log2(max(masked, 1))
         return max(DEFAULT_STATISTICAL_BITS, math.ceil(needed))
 
     @cached_property
