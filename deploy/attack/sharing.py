@@ -12,7 +12,7 @@ from tacita.deploy.attack.deviations import BAD_DEALS, MASKS
 from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import crashed, ended, first_of, honest_blamed, play_session, wrong_output
-from tacita.protocols import reading, session
+from tacita.protocols import attempt, reading
 
 BINDING = Defence("tacita.protocols.attempt.check_dealings")
 UNIT = 1 << 32
@@ -35,27 +35,27 @@ def bad_envelope(play: Play) -> Shown:
 def complaint(play: Play) -> Shown:
     """Either a dealer lies to node1, or node3 says that ann did."""
     if play.variant == "a false complaint":
-        sessions = liars_session(play, "node3")
+        keys = keys_of(play, "node3")
 
         def wrongly(scene: Scene) -> Behaviour:
-            return Behaviour(lies={"shares": lambda _: reading.complaint("ann", sessions[-1]._keys_of["ann"])})
+            return Behaviour(lies={"shares": lambda _: reading.complaint("ann", keys["ann"])})
 
         return play_session(play, wrongly, honest_blamed)
     cheated = cheat(play.patch, BAD_DEALS[play.variant])
     return play_session(play, Behaviour(), first_of(crashed, stuck), deviated=lambda: cheated)
 
 
-def liars_session(play: Play, name: str) -> list[Any]:
-    """The sessions of the liar, with its own secrets, as they begin."""
-    begun, make = list[Any](), session._Session.__init__
+def keys_of(play: Play, name: str) -> dict[str, Any]:
+    """What opens the liar's own envelopes, by participant, as soon as it has opened them."""
+    keys, open_envelopes = dict[str, Any](), attempt.open_envelopes
 
-    def noted(self: Any, party: Any, *rest: Any) -> None:
-        make(self, party, *rest)
+    def noted(party: Any, reading: Any, envelope_keys: Any) -> Any:
         if party.name == name:
-            begun.append(self)
+            keys.update(envelope_keys)
+        return open_envelopes(party, reading, envelope_keys)
 
-    play.patch.setattr(session._Session, "__init__", noted)
-    return begun
+    play.patch.setattr(attempt, "open_envelopes", noted)
+    return keys
 
 
 def stuck(scene: Scene) -> str:

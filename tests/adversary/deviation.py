@@ -14,7 +14,7 @@ import pytest
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.deploy.attack.behaviour import first_bit, last_bit, silence, to
 from tacita.deploy.simulate.clock import run_virtual
-from tacita.protocols import session
+from tacita.protocols import attempt, session
 from tacita.protocols.channel import Channel, Envelope, open_signed, sign
 from tacita.protocols.faults import Equivocation, ProtocolFault, SessionAborted, TacitaError
 from tacita.protocols.party import Party, Result
@@ -63,6 +63,8 @@ class Deviant(A1Cluster):
     """Wait for everybody else's message before telling a lie."""
     told: list[str] = field(default_factory=list)
     sessions: dict[str, list[Any]] = field(default_factory=dict)
+    envelope_keys: dict[str, Any] = field(default_factory=dict)
+    """What opens the envelopes of `liar`, by participant."""
     log: list[tuple[str, str, Envelope]] = field(default_factory=list)
     """(sender, receiver, envelope) of everything that was delivered."""
 
@@ -79,13 +81,19 @@ class Deviant(A1Cluster):
 
     def watch_sessions(self, patch: pytest.MonkeyPatch) -> None:
         """Let the deviating node see its own session, with its secrets."""
-        cluster, make = self, session._Session.__init__
+        cluster, make, open_envelopes = self, session._Session.__init__, attempt.open_envelopes
 
         def noted(self: Any, party: Party, *rest: Any) -> None:
             make(self, party, *rest)
             cluster.sessions.setdefault(party.name, []).append(self)
 
+        def noted_keys(party: Party, reading: Any, keys: Mapping[str, Any]) -> Any:
+            if party.name == cluster.liar:
+                cluster.envelope_keys.update(keys)
+            return open_envelopes(party, reading, keys)
+
         patch.setattr(session._Session, "__init__", noted)
+        patch.setattr(attempt, "open_envelopes", noted_keys)
 
     def _tamper(self, sender: str, receiver: str, data: bytes) -> bytes | None:
         envelope = Envelope.decode(data[SIGNATURE_BYTES:])

@@ -75,7 +75,7 @@ def dealt_badly(setup: Any, bid: Any, values: Sequence[int]) -> Any:
 def false_complaint(patch: pytest.MonkeyPatch) -> Deviant:
     cluster = Deviant(3)
     cluster.watch_sessions(patch)
-    cluster.lies["shares"] = lambda _: complaint("ann", cluster.sessions["node3"][-1]._keys_of["ann"])
+    cluster.lies["shares"] = lambda _: complaint("ann", cluster.envelope_keys["ann"])
     return cluster
 
 

@@ -129,7 +129,7 @@ def complaints(cluster: Deviant) -> dict[str, Callable[[str], bytes]]:
     """Complaints of node3 about a bidder that dealt well."""
 
     def key(name: str, i: int) -> SealingKey:
-        return cluster.sessions[cluster.liar][-1]._keys_of[name] if i == 0 else SealingKey(bytes([i]) * 32)
+        return cluster.envelope_keys[name] if i == 0 else SealingKey(bytes([i]) * 32)
 
     return {
         "opens the envelope": lambda name: complaint(name, key(name, 0)),

@@ -165,10 +165,12 @@ def test_a_delay_of_a_millisecond_that_depends_on_a_secret_is_noticed(monkeypatc
     _plant(monkeypatch, lambda: late.__setitem__(0, True), lambda: late.__setitem__(0, False))
     honest = WatchedChannel.broadcast
 
-    async def broadcast(channel: WatchedChannel, round_name: str, payload: bytes, longer: float) -> dict[str, bytes]:
+    async def broadcast(
+        channel: WatchedChannel, round_name: str, payload: bytes, longer: float = 0.0
+    ) -> dict[str, bytes]:
         if late[0] and channel.me == SECRET_HOST and round_name == "masks":
             await asyncio.sleep(0.001)
-        return await honest(channel, round_name, payload, longer)
+        return await honest(channel, round_name, payload, *rest)
 
     with monkeypatch.context() as local:
         local.setattr(WatchedChannel, "broadcast", broadcast)
