@@ -170,7 +170,7 @@ def test_a_delay_of_a_millisecond_that_depends_on_a_secret_is_noticed(monkeypatc
     ) -> dict[str, bytes]:
         if late[0] and channel.me == SECRET_HOST and round_name == "masks":
             await asyncio.sleep(0.001)
-        return await honest(channel, round_name, payload, *rest)
+        return await honest(channel, round_name, payload, longer)
 
     with monkeypatch.context() as local:
         local.setattr(WatchedChannel, "broadcast", broadcast)
