@@ -101,5 +101,6 @@ def test_a4_on_a_cluster() -> None:
     check_a4(on_cluster(ref.A4, 3))
 
 
+@pytest.mark.slow  # and on real nodes in every run: tests/integration/test_reference_instances.py
 def test_a2_on_a_cluster() -> None:
     check_a2(on_cluster(ref.A2, 3))

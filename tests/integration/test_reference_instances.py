@@ -64,9 +64,8 @@ def test_json_output_is_the_outcome_alone(running: Running, tmp_path: Path) -> N
     assert {"terms", "commit", "share", "solve", "release"} <= set(printed["seconds"])
 
 
-@pytest.mark.parametrize(
-    "nodes", [4, *(pytest.param(m, marks=pytest.mark.slow) for m in (5, 7))]
-)  # 5 and 7 also run in one process: tests/economics/test_reference_on_engine.py
+@pytest.mark.slow  # they also run in one process: tests/economics/test_reference_on_engine.py
+@pytest.mark.parametrize("nodes", [4, 5, 7])
 def test_a1_on_larger_clusters_that_the_command_founds_itself(nodes: int, tmp_path: Path) -> None:
     arguments = samples.A1.write(tmp_path)
     cluster, out = tmp_path / "cluster", tmp_path / "out"

@@ -26,6 +26,7 @@ ELSEWHERE = (
     "make ceremonies",
     "make adversary-keygen",
 )
+BY_OTHER_TESTS = ("tacita bench --quick",)  # tests/bench
 
 
 def blocks(page: Path) -> list[str]:
@@ -36,7 +37,7 @@ def commands(page: Path) -> str:
     """All blocks as one script; `make` lines that run elsewhere are left out, the rest is untouched."""
     kept = []
     for block in blocks(page):
-        lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE)]
+        lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE + BY_OTHER_TESTS)]
         kept.append("\n".join(line for line in lines if line != ". .venv/bin/activate"))
     return "\n".join(kept)
 
