@@ -25,6 +25,18 @@ def family(process: int) -> list[int]:
     return [process, *(p for child in children(process) for p in family(child))]
 
 
+def command(process: int) -> bytes:
+    """The command line; empty if the process is gone."""
+    with contextlib.suppress(OSError):
+        return (PROC / str(process) / "cmdline").read_bytes()
+    return b""
+
+
+def separate(process: int) -> list[int]:
+    """The process and its descendants, but for a child between fork and exec, whose memory is still its parent's."""
+    return [process, *(p for p in family(process)[1:] if command(p) != command(process))]
+
+
 def peak_mib(process: int) -> float:
     """The largest resident memory that the process ever had, in MiB; 0 if it is gone."""
     with contextlib.suppress(OSError):
@@ -78,7 +90,7 @@ class Watch:
     def _sample(self) -> None:
         for name, process in self._nodes.items():
             members = family(process)
-            self.memory[name] = max(self.memory[name], sum(map(peak_mib, members)))
+            self.memory[name] = max(self.memory[name], sum(map(peak_mib, separate(process))))
             for member in members:
                 self._cpu[member] = max(self._cpu.get(member, 0.0), cpu_of(member))
 

@@ -125,6 +125,20 @@ def test_memory_and_processor_time_of_a_child_are_read_until_it_ends() -> None:
     assert processes.peak_mib(child.pid) == 0
 
 
+def test_memory_that_a_child_still_shares_with_its_parent_counts_once() -> None:
+    """Between fork and exec; afterwards the child has memory of its own."""
+    script = "import os, sys; os.fork() or sys.stdin.read(); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        forked = processes.family(parent.pid)
+        assert len(forked) == 2 and processes.separate(parent.pid) == [parent.pid]
+        parent.communicate()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        assert other.pid in processes.separate(os.getpid())
+        other.kill()
+
+
 def test_timed_auctions_have_the_class_and_the_size_that_they_are_named_after() -> None:
     classes = {}
     for case in instances.cases(quick=False):
