@@ -53,7 +53,7 @@ class Machines:
 
     def start(self, name: str) -> None:
         """`tacita node start` as an operator types it, until it says that it is ready."""
-        patch = inject(self.at(name) / "patch", "tacita.node.server", "module.CONNECT_SECONDS = 1.0")
+        patch = inject(self.at(name) / "patch", "tacita.node.server", "module.CONNECT_SECONDS = 6.0")
         process = subprocess.Popen(
             [*TACITA, "node", "start", "--data", str(self.at(name) / "data")],
             stdout=subprocess.PIPE,
