@@ -90,19 +90,19 @@ class _Link:
 
 @dataclass(frozen=True)
 class Spent:
-    """CPU seconds and bytes of an engine so far, and how much of both made random bits, which no input enters."""
+    """CPU seconds and bytes of an engine so far, and how much of both made random digits, which no input enters."""
 
     seconds: float
     sent: int
     prepared_seconds: float
     prepared_bytes: int
-    bits_made: int
-    bits_used: int
+    digits_made: int
+    digits_used: int
 
     @staticmethod
     def by(engine: SharedEngine) -> "Spent":
         """Of this process, until now."""
-        prepared = engine.prepared_seconds, engine.prepared_bytes, engine.bits_made, engine.bits_used
+        prepared = engine.prepared_seconds, engine.prepared_bytes, engine.digits_made, engine.digits_used
         return Spent(time.process_time(), engine.shares.bytes_sent, *prepared)
 
 
@@ -116,18 +116,18 @@ def prepare(job: Job, runtime: SessionRuntime, kind: type[SharedEngine] = Shared
 
 def cost(spent: Sequence[Spent]) -> dict[str, float]:
     """CPU milliseconds and bytes per step of the program, the first one left out: what depends on inputs ("online"),
-    and the making of the random bits that the step uses ("offline")."""
+    and the making of the random digits that the step uses ("offline")."""
     if len(spent) < 2:
         return {}
     first, last, steps = spent[0], spent[-1], len(spent) - 1
-    bits = (last.bits_used - first.bits_used) / steps / max(last.bits_made, 1)
+    digits = (last.digits_used - first.digits_used) / steps / max(last.digits_made, 1)
     prepared_seconds = last.prepared_seconds - first.prepared_seconds
     prepared_bytes = last.prepared_bytes - first.prepared_bytes
     return {
         "online_milliseconds": round(1e3 * (last.seconds - first.seconds - prepared_seconds) / steps, 3),
-        "offline_milliseconds": round(1e3 * last.prepared_seconds * bits, 3),
+        "offline_milliseconds": round(1e3 * last.prepared_seconds * digits, 3),
         "online_bytes": round((last.sent - first.sent - prepared_bytes) / steps),
-        "offline_bytes": round(last.prepared_bytes * bits),
+        "offline_bytes": round(last.prepared_bytes * digits),
     }
 
 

@@ -5,14 +5,14 @@ it. `Withholding` also keeps back one sub-share until it knows the coin.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from gmpy2 import mpz
 
 from tacita.crypto.integers import inverse
 from tacita.deploy.attack.engines import Make, RecordingEngine
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, Opening
+from tacita.protocols.mpc.demand import Opening
 from tacita.protocols.mpc.engine import IntArray
 from tacita.protocols.mpc.shared import COEFFICIENT_BITS
 from tacita.protocols.mpc.sharing import pseudorandom
@@ -53,18 +53,11 @@ def not_before(kind: str) -> type[RecordingEngine]:
     """An engine that does not verify before openings of this kind, but before all others."""
 
     class Careless(RecordingEngine):
-        async def open(self, a: IntArray, entry: Opening) -> IntArray:
+        async def before_opening(self, entry: Opening) -> None:
             if entry.kind != kind:
-                return await super().open(a, entry)
-            values = await self.shares.open(a)
-            self.ledger.append(entry)
-            self.values.append((entry, [int(v) for v in values]))
-            return values
+                await super().before_opening(entry)
 
     return Careless
-
-
-BlindProductUnverified = not_before(BLINDED_PRODUCT)
 
 
 class NoDegreeCheck(RecordingEngine):
@@ -199,8 +192,8 @@ def withholding(number: int, base: type[RecordingEngine]) -> Make:
                     self.product[k] = (self.product[k] + error) % self.prime
             return bool(await super()._tags_fit(log, *rest))
 
-        async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
-            result = await super()._reshare(products, zero_at)
+        async def _reshare(self, products: IntArray) -> IntArray:
+            result = await super()._reshare(products)
             if self.held is not None:
                 self.product = result[0]
             return result

@@ -4,7 +4,7 @@ Some rows play a whole session, with the liar's own engine; the others run the e
 """
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -71,15 +71,13 @@ def wrong_at(play: Play, gate: int) -> Shown:
     class Adds(SharedEngine):
         gates = gate
 
-        async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
-            if self.shares.me in zero_at:  # the liar has nothing to deal
-                return await super()._reshare(products, zero_at)
+        async def _reshare(self, products: IntArray) -> IntArray:
             if self.gates == 0:
                 added.append(gate)
                 products = products.copy()
                 products[0, 0] += (1 << 30) * inverse(self.shares._degree_2t[self.shares.me], self.prime)
             self.gates -= 1
-            return await super()._reshare(products, zero_at)
+            return await super()._reshare(products)
 
     def unlike(scene: Scene) -> str:
         if wrong_output(scene):

@@ -9,10 +9,10 @@ import numpy as np
 from tacita.crypto.integers import inverse
 from tacita.deploy.attack.case import Play, Shown, case
 from tacita.deploy.attack.cheaters import cheating, once, withholding
-from tacita.deploy.attack.engines import Make, RecordingEngine, attempt
+from tacita.deploy.attack.engines import Make, RecordingEngine, Run, attempt
 from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.products import shown_of
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON, Opening
+from tacita.protocols.mpc.demand import COMPARISON
 from tacita.protocols.mpc.engine import Engine, IntArray
 from tacita.protocols.mpc.shared import SharedEngine
 from tacita.protocols.mpc.slots import objects
@@ -157,44 +157,46 @@ def both_worlds(play: Play, program: Any, cheater: Make, inputs: Callable[[int],
     return shown
 
 
-MANY = 200
+OPERANDS, TRIES = 4, 12
+HALVES = 2
+"""Number of the resharing that makes random signs: after that of the input's tags."""
 
 
 async def compare(engine: Engine) -> None:
-    """Two-bit operands: the factors of a comparison are (s + r − c) and (s − 1 + 3·(r ⊕ c)), with r one secret bit."""
-    a = await engine.from_cipher("a", MANY, 0, -2, 1)
+    """All random digits are made in one block, the first ones are the lowest of the masks."""
+    a = await engine.from_cipher("a", OPERANDS, 0, -8, 7)
     await engine.to_cipher("negative", await engine.negative(a))
 
 
-def parity_errors(engine: Any, number: int, length: int) -> dict[int, int]:
-    """Right after the masked opening c: −2 and −6 make the product zero for just one value of r each."""
-    if engine.values and engine.values[-1][0].kind == COMPARISON and not hasattr(engine, "guesses"):
-        engine.guesses = [1 - (c & 1) for c in engine.values[-1][1]]
-        return {k: 2 if c & 1 else -6 for k, c in enumerate(engine.values[-1][1])}
-    return {}
+def signs_only(honest: Any) -> Any:
+    """Old rule: a product of signs is checked to be a sign, Σ α·(h² − 1/4) = 0."""
+
+    async def check(self: SharedEngine, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        await honest(self, halves, 0 * first, 0 * rest)
+
+    return check
 
 
-def unverified_product(honest: Any) -> Any:
-    """Old rule: a product behind a uniform factor needs no verification before it is opened."""
-
-    async def open_(self: SharedEngine, a: IntArray, entry: Opening) -> IntArray:
-        if entry.kind != BLINDED_PRODUCT:
-            return await honest(self, a, entry)
-        self.ledger.append(entry)
-        return await self.shares.open(a)
-
-    return open_
+def lowest_bit(run: Run) -> int:
+    """Of the first operand, when the cheater knows that the lowest bit of its mask is 0."""
+    (masked,) = (values for entry, values in run.engines[-1].values if entry.kind == COMPARISON)
+    return masked[0] % 2
 
 
-@case("A25", "selective failure of a comparison", "D MacCheckFailed",
-      Defence("tacita.protocols.mpc.shared.SharedEngine.open", unverified_product),
+@case("A25", "selective failure of a random bit", "D MacCheckFailed",
+      Defence("tacita.protocols.mpc.shared.SharedEngine._check_halves", signs_only),
       accepts="D SuspectFault")  # fmt: skip
-def blinded(play: Play) -> Shown:
-    a = [int(x) for x in np.random.default_rng(play.seed).integers(-2, 2, MANY)]
-    run = attempt(compare, {"a": a}, play.parties, play.name, nodes={play.parties - 1: cheating(parity_errors)})
-    cheater: Any = run.engines[-1]
-    (masked,) = (values for entry, values in cheater.values if entry.kind == COMPARISON)
-    blinded = [values for entry, values in cheater.values if entry.kind == BLINDED_PRODUCT]
-    read = [k for k in range(MANY) if blinded and blinded[0][k] == 0]
-    right = [k for k in read if a[k] % 2 == (masked[k] - cheater.guesses[k]) % 2]
-    return shown_of(run, f"secret read: the parity of {len(right)} of {MANY} operands" if right else "")
+def selected(play: Play) -> Shown:
+    """Three nodes: with −1 on top a half stays ±1/2 only if it was 1/2. If nobody stops, the bit is known."""
+    a = [int(x) for x in np.random.default_rng(play.seed).integers(-8, 8, OPERANDS)]
+    liar, shapes, told = cheating(once(HALVES, 0, -1)), set(), ""
+    for n in range(TRIES):
+        run = attempt(compare, {"a": a}, 3, f"{play.name} {n}", nodes={2: liar})
+        if run.ends[0] is None:
+            told = "secret read: the parity of an operand" if lowest_bit(run) == a[0] % 2 else ""
+            break
+        shapes.add(run.shape())
+    shown = shown_of(run, told)
+    if not told and len(shapes) > 1:
+        shown.problems = [*shown.problems, "where the session ends depends on a secret bit"]
+    return shown

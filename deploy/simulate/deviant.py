@@ -7,7 +7,7 @@ wrong product  its engine adds an error to what it deals in one multiplication, 
 pausing        it does not say what belongs into one round, the first time, and then goes on as if nothing had been
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tacita.crypto.integers import inverse
@@ -75,14 +75,12 @@ def _wrong_product(deviant: Deviant) -> type[SharedEngine]:
     left = [deviant.plan.round % PRODUCTS]
 
     class WrongProduct(SharedEngine):
-        async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
-            if self.shares.me in zero_at:  # nothing to deal
-                return await super()._reshare(products, zero_at)
+        async def _reshare(self, products: IntArray) -> IntArray:
             if left[0] == 0:
                 deviant.did.append("product")
                 products = products.copy()
                 products[0, 0] += inverse(self.shares._degree_2t[self.shares.me], self.prime)
             left[0] -= 1
-            return await super()._reshare(products, zero_at)
+            return await super()._reshare(products)
 
     return WrongProduct

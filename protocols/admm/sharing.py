@@ -19,8 +19,8 @@ from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.mpc.engine import Engine, Index, Secret
 
 RELAXATION = 1.6
-EARLY_COARSE_BITS, COARSE_BITS = 22, 16
-"""Low bits that the comparisons of the first half of the iterations and of the others ignore, but for the last one."""
+COARSE_BITS = (26, 26, 22, 16)
+"""Low bits that comparisons ignore, by quarters of the iterations; the last iteration ignores none."""
 
 Report = Callable[[int, int], None]
 """Called with (iteration, iterations); both are public."""
@@ -37,9 +37,7 @@ class Solution:
 def coarse_bits(done: int, iterations: int) -> int:
     """How coarsely the iteration after `done` others compares: ADMM contracts what early ones are off, and the last
     one compares exactly."""
-    if done + 1 == iterations:
-        return 0
-    return EARLY_COARSE_BITS if 2 * done < iterations else COARSE_BITS
+    return 0 if done + 1 == iterations else COARSE_BITS[4 * done // iterations]
 
 
 async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, report: Report) -> Solution:
@@ -65,13 +63,16 @@ async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, rep
         # 1. every bidder's proximal step
         centre = x - (x_mean - y_mean + u)[slot]
         x = await local.proximal(centre, coarse)
-        # 2. means, relaxation, supply and scaled price; one truncation for all three public multiplications
-        total = engine.group_sum(x, slot, market.slots)
+        # 2. means, relaxation, supply and scaled price; one truncation for all public multiplications, and for x if
+        # its bidders' product has not been truncated
+        total, held, dual = engine.group_sum(x, slot, market.slots), y_mean.rescaled(x.scale), u.rescaled(x.scale)
         mean = times(total, 1 / members)
-        relaxed = times(total, RELAXATION / members) + times(y_mean, 1 - RELAXATION)
-        supply = times(u, gain) + times(total, RELAXATION * gain / members)
-        supply = supply + times(y_mean, (1 - RELAXATION) * gain)
-        x_mean, relaxed, supply = await engine.trunc_each([mean, relaxed, supply], FRACTION)
+        relaxed = times(total, RELAXATION / members) + times(held, 1 - RELAXATION)
+        supply = times(dual, gain) + times(total, RELAXATION * gain / members)
+        supply = supply + times(held, (1 - RELAXATION) * gain)
+        exact = [] if x.scale == FRACTION else [x.rescaled(x.scale + FRACTION)]
+        x_mean, relaxed, supply, *rounded = await engine.trunc_each([mean, relaxed, supply, *exact], x.scale)
+        x = rounded[0] if rounded else x
         y_mean = await engine.clip(supply - offset, zero, cap, coarse)
         u = u + relaxed - y_mean
         report(k + 1, iterations)
@@ -92,10 +93,13 @@ class _QuadraticBids:
         self._value = await self._engine.trunc(scaled, FRACTION)
 
     async def proximal(self, centre: Secret, coarse: int) -> Secret:
-        """clip((b/ρ + V)·ρ/(a + ρ), lo, hi)."""
+        """clip((b/ρ + V)·ρ/(a + ρ), lo, hi); after a coarse comparison at scale 2f, to be truncated with the means."""
         product = await self._engine.mul(self._value + centre, self._inverse)
+        if coarse:
+            lower, upper = (bound.rescaled(2 * FRACTION) for bound in (self._minimum, self._maximum))
+            return await self._engine.clip(product, lower, upper, FRACTION + coarse)
         inner = await self._engine.trunc(product, FRACTION)
-        return await self._engine.clip(inner, self._minimum, self._maximum, coarse)
+        return await self._engine.clip(inner, self._minimum, self._maximum)
 
 
 class _StepBids:

@@ -82,9 +82,12 @@ class ClearEngine(Engine):
         error = [random_below(noise, ulp + 1) - ulp // 2 for _ in range(len(a))]
         return (a >> bits) + np.array(error, dtype=object)
 
-    async def _negative(self, a: IntArray, width: int, coarse: int) -> IntArray:
-        a = self._within(a + self._coarse_errors(len(a), coarse), -(1 << (width - 1)), (1 << (width - 1)) - 1)
+    async def _negative(self, a: IntArray, width: int) -> IntArray:
+        self._within(a, -(1 << (width - 1)), (1 << (width - 1)) - 1)
         return np.asarray(a < 0).astype(int).astype(object)
+
+    async def _negative_part(self, a: IntArray, width: int, coarse: int) -> IntArray:
+        return a * await self._negative(a + self._coarse_errors(len(a), coarse), width)
 
     def _coarse_errors(self, count: int, coarse: int) -> IntArray:
         """The secure engine's error is a sum of C uniform terms in [−most, most); this one is uniform there, so large

@@ -1,21 +1,23 @@
-"""Sign and zero test of a shared integer from shared random bits.
+"""Sign and zero test of a shared integer from shared random digits.
 
-[a < 0]: with r' < 2^(w−1) from shared bits and a high mask, open c = a + 2^(w−1) + r. Then a mod 2^(w−1) follows
-from c' = c mod 2^(w−1) once the bit u = [c' < r'] is known. For u, take a random sign s ∈ {−1, 1}; over the bits
-from the top, e_i = s + r_i − c_i + 3·Σ_{j>i}(r_j ⊕ c_j) is zero exactly at the first difference if s says so, and
-e_last = s − 1 + 3·Σ(r_j ⊕ c_j) decides equality: ∏ e = 0 iff (s = 1 and r' ≤ c') or (s = −1 and r' > c'). The
-product, verified, is opened behind a uniform factor: one random bit, independent of a. (Toft; the form MPyC uses.)
+[a < 0]: with r' < 2^(w−1) from random digits and a high mask, open c = a + 2^(w−1) + r. Then a mod 2^(w−1) is
+c' − r' + u·2^(w−1) for c' = c mod 2^(w−1) and the bit u = [c' < r'], and a less that residue is 0 or −2^(w−1).
 
-A coarse comparison saves the random bits of the low g places and their factors. It gives the sign of a + ρ with
+A digit holds two random bits x and y (weight 2) and their product, made ahead. With its place in c' open, [digit > c]
+and [digit = c] are sums of x, y and xy. Two neighbours, high and low, join into one digit of twice the length,
+    greater = greater_high + equal_high·greater_low,    equal = equal_high·equal_low,
+so u takes ⌈log2⌉ rounds of products and nothing is opened but c.
+
+A coarse comparison, for `negative_part` only, saves the digits of the low g places. It gives the sign of a + ρ with
 ρ = Σ ρ_S − C·2^(g−1), every ρ_S uniform below 2^g from one replicated key, so |ρ| ≤ C·2^(g−1); ρ is the low part of
-the mask, the random bits lie above it. What c shows of a: whoever misses one key knows all of the mask but
-ρ_S + 2^g·(bits) + 2^(w−1)·h_S, and with h_S uniform below 2^h that is exactly uniform below 2^(w−1+h), as in an exact
+the mask, the digits lie above it. What c shows of a: whoever misses one key knows all of the mask but
+ρ_S + 2^g·(digits) + 2^(w−1)·h_S, and with h_S uniform below 2^h that is exactly uniform below 2^(w−1+h), as in an exact
 comparison of this width. Openings of a and of a' are 2^(1−h) apart at most (Σ|P − P'|/2), with h = k − ⌊log2 C⌋ from
 demand.py. The low bits of c, (a + ρ) mod 2^g, are thus uniform whatever a is. They and a decide the result: what is
 released later depends on the inputs like values rounded at public random places. Nobody chooses these places, the keys
-are fixed before; and an error in the tags of ρ, which are made last, is found before the next opening.
+are fixed before. ρ has no tags and needs none: it only enters the second factor of a product.
 
-Payloads have shape (rows, size); bits are arranged as (rows, bit, size).
+Payloads have shape (rows, size); digits are arranged as (rows, 3, digit, size), the lowest digit first.
 """
 
 from typing import TYPE_CHECKING
@@ -24,82 +26,100 @@ import numpy as np
 from gmpy2 import invert, pack
 from numpy.typing import NDArray
 
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, COMPARISON, ZERO_TEST, Opening
+from tacita.protocols.mpc.demand import COMPARISON, ZERO_TEST, Opening
 from tacita.protocols.mpc.engine import IntArray
 
 if TYPE_CHECKING:
     from tacita.protocols.mpc.shared import SharedEngine
 
 
-async def negative(engine: "SharedEngine", a: IntArray, width: int, coarse: int) -> IntArray:
-    """The payload of [a + ρ < 0] for |a + ρ| < 2^(width−1); ρ = 0 unless g = `coarse` is above 0."""
-    n, p, low = a.shape[1], engine.prime, width - 1
-    bits = (await engine.random_bits(n * (width - coarse))).reshape(len(a), width - coarse, n)
-    sign, r = 2 * bits[:, 0] - engine.one, bits[:, 1:]  # r[:, i]: the bit of weight 2^(g+i)
-    r_low = _weighted(r) << coarse
-    high, _ = engine.shares.bounded(n, engine.term_bits)
-    rho = engine.shares.bounded(n, coarse)[0] - engine.coarse_error(coarse) if coarse else np.zeros(n, dtype=object)
-    masked = (a[0] + rho + (1 << low) + r_low[0] + (high << low)) % p
-    c_low = (await engine.open(masked, Opening(COMPARISON, n, width, coarse))) & ((1 << low) - 1)
+async def negative(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
+    """The payload of [a < 0] for |a| < 2^(width−1)."""
+    residue = await _residue(engine, a[0], width, 0)
+    return np.asarray((residue - a) * invert(1 << (width - 1), engine.prime) % engine.prime)
+
+
+async def negative_part(engine: "SharedEngine", a: IntArray, width: int, coarse: int) -> IntArray:
+    """The payload of a·[a + ρ < 0] for |a + ρ| < 2^(width−1); ρ = 0 unless g = `coarse` is above 0."""
+    rho: IntArray = np.zeros(a.shape[1], dtype=object)
     if coarse:
-        # Tags only now: before the opening they would need a verification of their own, as a has just been verified.
-        a = a + await engine.authenticate(rho)
-    c = _binary(c_low >> coarse, low - coarse)
-    one = engine.one[:, :, None]
-    e = r - one * c.astype(object)
-    # differing[:, i]: Σ over bits j ≥ i of r_j ⊕ c_j, which is r_j − c_j up to sign; a layer of zeros above the top.
-    differing = np.zeros((len(a), width - coarse, n), dtype=object)
-    differing[:, :-1] = np.cumsum(np.where(c, -e, e)[:, ::-1], axis=1)[:, ::-1]
-    last = sign - engine.one + 3 * differing[:, 0]
-    # Shares need not be reduced before they are multiplied.
-    factors = np.concatenate([sign[:, None] + e + 3 * differing[:, 1:], last[:, None]], axis=1)
-    blinded = await _product(engine, factors, engine.shares.uniform(n))
-    zero = (await engine.open(blinded[0], Opening(BLINDED_PRODUCT, n, 0))) == 0
-    # zero: [r' ≤ c'] = (1 + s)/2; else (1 − s)/2; u = [c' < r'] is the complement.
-    half = (p + 1) // 2
-    u = (engine.one - np.where(zero, sign, -sign)) * half % p
-    residue = engine.one * c_low - r_low + (u << low)
-    return np.asarray((residue - a) * invert(1 << low, p) % p)
+        rho = engine.shares.bounded(a.shape[1], coarse)[0] - engine.coarse_error(coarse)
+    residue = await _residue(engine, a[0] + rho, width, coarse)
+    bit = (residue[0] - a[0] - rho) * invert(1 << (width - 1), engine.prime) % engine.prime
+    return await engine.multiply(a, bit[None])
+
+
+async def _residue(engine: "SharedEngine", v: IntArray, width: int, coarse: int) -> IntArray:
+    """The payload of v mod 2^(width−1), for the shares v of something below 2^(width−1) in magnitude."""
+    n, p, low = len(v), engine.prime, width - 1
+    digits = await _digits(engine, n, (low - coarse) // 2)
+    r_low = _weighted(digits) << coarse
+    high, _ = engine.shares.bounded(n, engine.term_bits)
+    masked = (v + (1 << low) + r_low[0] + (high << low)) % p
+    c_low = (await engine.open(masked, Opening(COMPARISON, n, width, coarse))) & ((1 << low) - 1)
+    u = await _below(engine, *_compared(engine, digits, _base4(c_low >> coarse, digits.shape[2])))
+    return np.asarray((engine.one * c_low - r_low + (u << low)) % p)
 
 
 async def is_zero(engine: "SharedEngine", a: IntArray, width: int) -> IntArray:
-    """The payload of [a = 0] for |a| < 2^(width−1): all `width` low bits of the opened mask agree with the mask's."""
+    """The payload of [a = 0] for |a| < 2^(width−1): all low digits of the opened mask agree with the mask's."""
     n, p = a.shape[1], engine.prime
-    r = (await engine.random_bits(n * width)).reshape(len(a), width, n)
+    digits = await _digits(engine, n, width // 2)
     high, _ = engine.shares.bounded(n, engine.term_bits)
-    masked = (a[0] + (1 << (width - 1)) + _weighted(r)[0] + (high << width)) % p
+    masked = (a[0] + (1 << (width - 1)) + _weighted(digits)[0] + (high << width)) % p
     opened = (await engine.open(masked, Opening(ZERO_TEST, n, width))) - (1 << (width - 1))
-    c = _binary(opened & ((1 << width) - 1), width).astype(object)
-    one = engine.one[:, :, None]
-    return await _product(engine, (one * (1 - c) + r * (2 * c - 1)) % p)
+    _, equal = _compared(engine, digits, _base4(opened & ((1 << width) - 1), width // 2))
+    while (count := equal.shape[1]) > 1:
+        half = count // 2
+        product = await _multiply(engine, equal[:, :half], equal[:1, half : 2 * half])
+        equal = np.concatenate([product, equal[:, 2 * half :]], axis=1)
+    return np.asarray(equal[:, 0] % p)
 
 
-async def _product(engine: "SharedEngine", factors: IntArray, blind: IntArray | None = None) -> IntArray:
-    """The product over all layers [:, i], in ⌈log2⌉ multiplications of whole layers, times `blind` if given."""
-    rows, _, n = factors.shape
-    while (layers := factors.shape[1]) > 1 or blind is not None:
-        half = layers // 2
-        left, right = factors[:, :half], factors[:1, half : 2 * half]
-        rest = factors[:, 2 * half :]
-        if blind is not None and (layers % 2 or layers == 1):
-            # The layer that is left over meets the blinding factor, which needs no tag on this side.
-            left, right = np.concatenate([left, rest], axis=1), np.concatenate([right, blind[None, None]], axis=1)
-            rest, blind = rest[:, :0], None
-        product = await engine.multiply(left.reshape(rows, -1), right.reshape(1, -1))
-        factors = np.concatenate([product.reshape(rows, -1, n), rest], axis=1)
-    return np.asarray(factors[:, 0])
+async def _below(engine: "SharedEngine", greater: IntArray, equal: IntArray) -> IntArray:
+    """The payload of [c < r] from [digit > c] and [digit = c] of every digit; of the lowest only the first is used."""
+    while (count := greater.shape[1]) > 1:
+        half, even = count // 2, count // 2 * 2
+        low = np.concatenate([greater[:, 0:even:2], equal[:, 2:even:2]], axis=1)
+        high = np.concatenate([equal[:1, 1:even:2], equal[:1, 3:even:2]], axis=1)
+        joined = await _multiply(engine, low, high)
+        greater = np.concatenate([greater[:, 1:even:2] + joined[:, :half], greater[:, even:]], axis=1)
+        equal = np.concatenate([equal[:, :1], joined[:, half:], equal[:, even:]], axis=1)
+    return np.asarray(greater[:, 0])
 
 
-def _weighted(bits: IntArray) -> IntArray:
-    """Σ 2^i·(layer i)."""
-    rows, count, n = bits.shape
-    weights = np.array([1 << i for i in range(count)], dtype=object)
-    return np.stack([weights.dot(row) for row in bits]) if count else np.zeros((rows, n), dtype=object)
+async def _multiply(engine: "SharedEngine", a: IntArray, b: IntArray) -> IntArray:
+    """Products of whole layers of digits; of b only the shares."""
+    product = await engine.multiply(a.reshape(len(a), -1), b.reshape(1, -1))
+    return product.reshape(a.shape)
 
 
-def _binary(values: IntArray, bits: int) -> NDArray[np.uint8]:
-    """Row i: bit i of each value, for values in [0, 2^bits)."""
-    size = bits // 8 + 1
+async def _digits(engine: "SharedEngine", n: int, count: int) -> IntArray:
+    digits = await engine.random_digits(n * count)
+    return digits.reshape(len(digits), 3, count, n)
+
+
+def _compared(engine: "SharedEngine", digits: IntArray, c: IntArray) -> tuple[IntArray, IntArray]:
+    """[digit > c] and [digit = c] for public c in {0, 1, 2, 3}, as payloads of shape (rows, digit, size)."""
+    x, y, both = digits[:, 0], digits[:, 1], digits[:, 2]
+    only_x, only_y = x - both, y - both
+    equal = np.choose(c, [engine.one[:, :, None] - x - only_y, only_x, only_y, both])
+    return np.choose(c, [x + only_y, y, both, both - both]), equal
+
+
+def _weighted(digits: IntArray) -> IntArray:
+    """Σ 4^i·(x + 2y) over the digits."""
+    values = digits[:, 0] + 2 * digits[:, 1]
+    weights = np.array([1 << 2 * i for i in range(values.shape[1])], dtype=object)
+    return (
+        np.stack([weights.dot(row) for row in values]) if len(weights) else np.zeros(values[:, 0].shape, dtype=object)
+    )
+
+
+def _base4(values: IntArray, digits: int) -> NDArray[np.uint8]:
+    """Row i: digit i of each value, for values in [0, 4^digits)."""
+    size = (digits + 3) // 4
     data = pack(list(values), 8 * size).to_bytes(size * len(values), "little")
     table = np.frombuffer(data, dtype=np.uint8).reshape(len(values), size)
-    return np.unpackbits(table, axis=1, count=bits, bitorder="little").T
+    bits = np.unpackbits(table, axis=1, count=2 * digits, bitorder="little").T
+    return bits[0::2] + 2 * bits[1::2]

@@ -5,7 +5,7 @@ the random bits to prepare, the output layout, the cost, and the exact list of o
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -23,13 +23,13 @@ FLOOR_STATISTICAL_BITS = 40
 
 TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT = "truncation", "comparison", "zero test", "output mask"
 MASKED_KINDS = (TRUNCATION, COMPARISON, ZERO_TEST, OUTPUT)
-BLINDED_PRODUCT, RANDOM_SQUARE = "blinded product", "random square"
-"""Openings that a uniform factor hides completely, as long as the product is right."""
-BIT_CHECK = "bit check"
-"""Σ α·(b² − b) over a block of random bits: 0."""
+RANDOM_SQUARE = "random square"
+"""The square of a uniform field element."""
+SIGN_CHECK = "sign check"
+"""A random combination of what says that a block of random signs are signs, and unknown: 0."""
 
-BIT_BLOCK = 1 << 14
-"""Random bits are made in blocks of this many."""
+DIGIT_BLOCK = 1 << 13
+"""Random digits, of two bits each, are made in blocks of this many."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +54,24 @@ class Opening:
     """Low bits of the operand that need no random bits; only in comparisons."""
 
 
-def signs_by_products(info: EngineInfo) -> bool:
-    """Whether random signs are products of one sign per replicated key: for three and four nodes. With more nodes,
-    and so more keys, square roots of opened squares are cheaper."""
-    return info.ulp <= 4
+def signs_are_dealt(info: EngineInfo) -> bool:
+    """Whether random signs are dealt: for one corrupt node, with three or four nodes. A sign that nobody among more
+    knows would need more factors; then square roots of opened squares are cheaper."""
+    return info.corrupt_max == 1
 
 
-class RandomBits:
-    """How many random bits to make when: the same answer in the dry run and at every node."""
+class RandomDigits:
+    """How many random digits to make when: the same answer in the dry run and at every node."""
 
     def __init__(self, demanded: int) -> None:
         self._unmade, self._held = demanded, 0
 
     def take(self, count: int) -> Iterator[int]:
-        """The blocks to make now so that `count` bits can be taken."""
+        """The blocks to make now so that `count` digits can be taken."""
         while self._held < count:
-            block = min(self._unmade, BIT_BLOCK)
+            block = min(self._unmade, DIGIT_BLOCK)
             if block == 0:
-                raise AssertionError("the program uses more random bits than its dry run announced")
+                raise AssertionError("the program uses more random digits than its dry run announced")
             self._unmade -= block
             self._held += block
             yield block
@@ -90,9 +90,10 @@ class Demand:
     magnitude_bits: int
 
     @cached_property
-    def random_bits(self) -> int:
-        """Shared random bits: width − 1 and a sign for a comparison, less its coarse bits; width for a zero test."""
-        return _random_bits(self.openings)
+    def random_digits(self) -> int:
+        """Shared random digits of two bits: for the width of a comparison less its sign and coarse bits, and for the
+        whole width of a zero test."""
+        return sum(map(_digits, self.openings))
 
     @cached_property
     def comparisons(self) -> int:
@@ -135,8 +136,10 @@ def field_prime(bits: int) -> int:
     return int(p)
 
 
-def _random_bits(openings: Iterable[Opening]) -> int:
-    return sum(o.count * (o.width - o.coarse) for o in openings if o.kind in (COMPARISON, ZERO_TEST))
+def _digits(opening: Opening) -> int:
+    """Random digits that the masks of an opening consist of."""
+    bits = {COMPARISON: opening.width - 1 - opening.coarse, ZERO_TEST: opening.width}.get(opening.kind, 0)
+    return opening.count * bits // 2
 
 
 class DryRun(Engine):
@@ -162,15 +165,13 @@ class DryRun(Engine):
         )
 
     def _with_random_squares(self) -> Iterator[Opening]:
-        pool = RandomBits(_random_bits(self._openings))
+        pool = RandomDigits(sum(map(_digits, self._openings)))
         for opening in self._openings:
-            if opening.kind in (COMPARISON, ZERO_TEST):
-                for block in pool.take(opening.count * (opening.width - opening.coarse)):
-                    if signs_by_products(self.info):
-                        continue
-                    yield Opening(RANDOM_SQUARE, block, 0)
-                    if self.info.security == "abort":
-                        yield Opening(BIT_CHECK, 1, 0)
+            for block in pool.take(_digits(opening)):
+                if not signs_are_dealt(self.info):
+                    yield Opening(RANDOM_SQUARE, 2 * block, 0)
+                if self.info.security == "abort":
+                    yield Opening(SIGN_CHECK, 1, 0)
             yield opening
 
     async def from_cipher(self, label: str, size: int, scale: int, lo: int, hi: int) -> Secret:
@@ -224,24 +225,34 @@ class DryRun(Engine):
             self._openings.append(Opening(TRUNCATION, a.size, signed_bits(a.lo, a.hi)))
         return await super().trunc(a, bits)
 
-    async def negative(self, a: Secret, coarse: int = 0) -> Secret:
+    async def negative(self, a: Secret) -> Secret:
+        self._compares(a, 0)
+        return await super().negative(a)
+
+    async def negative_part(self, a: Secret, coarse: int = 0) -> Secret:
+        self._compares(a, coarse)
+        self._multiplications += a.size
+        return await super().negative_part(a, coarse)
+
+    def _compares(self, a: Secret, coarse: int) -> None:
         if a.lo < 0 <= a.hi:
             width = self.compared_bits(a, coarse)
-            for part in self.batches(a, width - coarse):
-                self._openings.append(Opening(COMPARISON, part.size, width, coarse))
-                self._openings.append(Opening(BLINDED_PRODUCT, part.size, 0))
-        return await super().negative(a, coarse)
+            parts = self.batches(a, width - coarse)
+            self._openings += [Opening(COMPARISON, part.size, width, coarse) for part in parts]
 
     async def is_zero(self, a: Secret) -> Secret:
         if a.lo <= 0 <= a.hi:
-            width = signed_bits(a.lo, a.hi)
+            width = self.tested_bits(a)
             self._openings += [Opening(ZERO_TEST, part.size, width) for part in self.batches(a, width)]
         return await super().is_zero(a)
 
     async def _trunc(self, a: None, bits: int, width: int) -> None:
         return None
 
-    async def _negative(self, a: None, width: int, coarse: int) -> None:
+    async def _negative(self, a: None, width: int) -> None:
+        return None
+
+    async def _negative_part(self, a: None, width: int, coarse: int) -> None:
         return None
 
     async def _is_zero(self, a: None, width: int) -> None:

@@ -230,26 +230,39 @@ class Engine(ABC):
             start += part.size
         return results
 
-    async def negative(self, a: Secret, coarse: int = 0) -> Secret:
-        """The bit [a < 0]; with `coarse` > 0 that of [a + ε < 0] for some ε of at most `coarse_error` units.
-
-        A coarse comparison needs `coarse` fewer random bits and factors. Use it only where a later, exact one mends
-        the error. ε is random; nobody chooses it.
-        """
+    async def negative(self, a: Secret) -> Secret:
+        """The bit [a < 0]."""
         if a.hi < 0 or a.lo >= 0:
             return self.public(np.full(a.size, int(a.hi < 0), dtype=object), 0)
-        width = self.compared_bits(a, coarse)
-        parts = [await self._negative(part.payload, width, coarse) for part in self.batches(a, width - coarse)]
+        width = self.compared_bits(a)
+        parts = [await self._negative(part.payload, width) for part in self.batches(a, width)]
         return Secret(self, self._concat(parts), a.size, 0, 0, 1)
+
+    async def negative_part(self, a: Secret, coarse: int = 0) -> Secret:
+        """min(a, 0); with `coarse` > 0 a·[a + ε < 0] for some ε of at most `coarse_error` units.
+
+        A coarse comparison needs random digits and products for `coarse` fewer bits. Use it only where a later, exact
+        one mends the error. ε is random; nobody chooses it.
+        """
+        if a.lo >= 0:
+            return self.zeros(a.size, a.scale)
+        if a.hi < 0:
+            return a
+        width = self.compared_bits(a, coarse)
+        parts = [await self._negative_part(part.payload, width, coarse) for part in self.batches(a, width - coarse)]
+        largest = min(a.hi, self.coarse_error(coarse))
+        return Secret(self, self._concat(parts), a.size, a.scale, a.lo, largest)
 
     def coarse_error(self, coarse: int) -> int:
         """Half of C·2^coarse, C = info.ulp: within this distance of 0 a coarse comparison may say either."""
         return self.info.ulp << (coarse - 1) if coarse else 0
 
-    def compared_bits(self, a: Secret, coarse: int) -> int:
-        """The width of a comparison: a + ε is an integer of so many bits with its sign."""
+    def compared_bits(self, a: Secret, coarse: int = 0) -> int:
+        """The width of a comparison: a + ε is an integer of so many bits with its sign. What is left without the sign
+        and the coarse bits are whole digits of two bits, at least one."""
         error = self.coarse_error(coarse)
-        return signed_bits(a.lo - error, a.hi + error)
+        width = max(signed_bits(a.lo - error, a.hi + error), coarse + 2)
+        return width + (width - 1 - coarse) % 2
 
     async def less(self, a: Secret, b: Secret) -> Secret:
         """The bit [a < b]."""
@@ -259,9 +272,14 @@ class Engine(ABC):
         """The bit [a = 0]; meant for small public intervals."""
         if a.lo > 0 or a.hi < 0:
             return self.zeros(a.size, 0)
-        width = signed_bits(a.lo, a.hi)
+        width = self.tested_bits(a)
         parts = [await self._is_zero(part.payload, width) for part in self.batches(a, width)]
         return Secret(self, self._concat(parts), a.size, 0, 0, 1)
+
+    def tested_bits(self, a: Secret) -> int:
+        """The width of a zero test, in whole digits."""
+        width = signed_bits(a.lo, a.hi)
+        return width + width % 2
 
     def batches(self, a: Secret, width: int) -> list[Secret]:
         """Pieces that are compared one after the other: a comparison holds a dozen vectors of size·width elements."""
@@ -281,7 +299,7 @@ class Engine(ABC):
         """
         below, above = a - lo, hi - a
         both = self.concat([below, above])
-        moved = await self.mul(await self.negative(both, coarse), both)
+        moved = await self.negative_part(both, coarse)
         clipped = a - moved[: a.size] + moved[a.size :]
         slack = self.coarse_error(coarse)
         return self.within(clipped, lo.lo - slack, hi.hi + slack)
@@ -300,12 +318,12 @@ class Engine(ABC):
     async def minimum(self, a: Secret, b: Secret) -> Secret:
         """The smaller of two, elementwise."""
         difference = a - b
-        chosen = b + await self.mul(await self.negative(difference), difference)
+        chosen = b + await self.negative_part(difference)
         return self.within(chosen, min(a.lo, b.lo), min(a.hi, b.hi))
 
     async def positive_part(self, a: Secret) -> Secret:
         """max(a, 0)."""
-        return self.within(a - await self.mul(await self.negative(a), a), 0, max(a.hi, 0))
+        return self.within(a - await self.negative_part(a), 0, max(a.hi, 0))
 
     async def reciprocal(self, a: Secret, scale: int) -> Secret:
         """1/a at `scale`, for 0 < a.lo ≤ a: Newton's y ← y(2 − z·y) with a fixed, public number of steps."""
@@ -372,7 +390,9 @@ class Engine(ABC):
     @abstractmethod
     async def _trunc(self, a: Payload, bits: int, width: int) -> Payload: ...
     @abstractmethod
-    async def _negative(self, a: Payload, width: int, coarse: int) -> Payload: ...
+    async def _negative(self, a: Payload, width: int) -> Payload: ...
+    @abstractmethod
+    async def _negative_part(self, a: Payload, width: int, coarse: int) -> Payload: ...
     @abstractmethod
     async def _is_zero(self, a: Payload, width: int) -> Payload: ...
 

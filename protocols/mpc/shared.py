@@ -8,9 +8,10 @@ large for its mask, and whether a wrong product is zero tells something about it
 `security = "passive"` there is one row, no log, and no such protection.
 """
 
+import asyncio
 import hashlib
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from gmpy2 import mpz, powmod_base_list
@@ -18,14 +19,14 @@ from gmpy2 import mpz, powmod_base_list
 from tacita.protocols.faults import MachineFault, SuspectFault
 from tacita.protocols.mpc import comparison
 from tacita.protocols.mpc.demand import (
-    BIT_CHECK,
     OUTPUT,
     RANDOM_SQUARE,
+    SIGN_CHECK,
     TRUNCATION,
     Demand,
     Opening,
-    RandomBits,
-    signs_by_products,
+    RandomDigits,
+    signs_are_dealt,
 )
 from tacita.protocols.mpc.engine import Engine, EngineInfo, Index, IntArray, Secret
 from tacita.protocols.mpc.runtime import SessionRuntime
@@ -60,13 +61,13 @@ class SharedEngine(Engine):
         """k less log2 C(m, t): so many replicated terms add up to a mask of at most k + 1 bits above its operand."""
         self.clock: Callable[[], float] = lambda: 0.0
         """Whoever measures sets one: then `prepared_seconds` counts what is done independently of inputs."""
-        self.prepared_seconds, self.prepared_bytes, self.bits_made, self.bits_used = 0.0, 0, 0, 0
+        self.prepared_seconds, self.prepared_bytes, self.digits_made, self.digits_used = 0.0, 0, 0, 0
         self.opened: dict[str, list[int]] = {}
         self.ledger: list[Opening] = []
         self._inputs, self._masks = inputs, masks
         self._blocks = {block.label: block for block in demand.outputs}
-        self._pool = RandomBits(demand.random_bits)
-        self._bits: IntArray = np.zeros((2 if demand.info.security == "abort" else 1, 0), dtype=object)
+        self._pool = RandomDigits(demand.random_digits)
+        self._digits: IntArray = np.zeros((2 if demand.info.security == "abort" else 1, 3, 0), dtype=object)
         self._log: list[IntArray] = []
         self._spares = np.zeros((3, 0), dtype=object)
         self._check: tuple[IntArray, IntArray] | None = None
@@ -137,47 +138,53 @@ class SharedEngine(Engine):
     async def _trunc(self, a: IntArray, bits: int, width: int) -> IntArray:
         """Open v + 2^s + r ≥ 0 with r = Σ r_S; subtract the shared Σ (r_S >> bits): no random bits needed."""
         mask, shifted = self.shares.bounded(a.shape[1], self.term_bits + width, bits)
-        known = await self.authenticate(shifted)
         lift = 1 << max(width - 1, bits)  # a multiple of 2^bits
-        opened = await self.open((a[0] + mask + lift) % self.prime, Opening(TRUNCATION, len(mask), width))
+        masked, entry = (a[0] + mask + lift) % self.prime, Opening(TRUNCATION, len(mask), width)
+        # The tags travel with the opening: it needs only the shares, and the next verification looks at the tags.
+        await self.before_opening(entry)
+        opened, known = await asyncio.gather(self.open(masked, entry), self.authenticate(shifted))
         offset = (lift >> bits) + self.info.ulp // 2
         return (self.one * ((opened >> bits) - offset) - known) % self.prime
 
-    async def _negative(self, a: IntArray, width: int, coarse: int) -> IntArray:
-        return await comparison.negative(self, a, width, coarse)
+    async def _negative(self, a: IntArray, width: int) -> IntArray:
+        return await comparison.negative(self, a, width)
+
+    async def _negative_part(self, a: IntArray, width: int, coarse: int) -> IntArray:
+        return await comparison.negative_part(self, a, width, coarse)
 
     async def _is_zero(self, a: IntArray, width: int) -> IntArray:
         return await comparison.is_zero(self, a, width)
 
-    async def multiply(self, a: IntArray, b: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+    async def multiply(self, a: IntArray, b: IntArray) -> IntArray:
         """The elementwise product of two payloads; of b only the shares are used, so b may have no tags."""
-        return await self._reshare(a * b[0], zero_at)
+        return await self._reshare(a * b[0])
 
-    async def _reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
-        result = (await self.shares.reshare(products.reshape(-1), zero_at)).reshape(products.shape)
+    async def _reshare(self, products: IntArray) -> IntArray:
+        result = (await self.shares.reshare(products.reshape(-1))).reshape(products.shape)
         if self.authenticated:
             self._log.append(result)
         return result
 
-    async def authenticate(self, plain: IntArray, zero_at: Collection[int] = ()) -> IntArray:
+    async def authenticate(self, plain: IntArray) -> IntArray:
         """A payload from shares that have no tags."""
         if not self.authenticated:
             return plain[None]
-        tags = await self.shares.reshare(plain * self.one[1], zero_at)
+        tags = await self.shares.reshare(plain * self.one[1])
         payload = np.stack([plain, tags])
         self._log.append(payload)
         return payload
 
     async def open(self, a: IntArray, entry: Opening) -> IntArray:
-        """Open a vector of shares and note it in the ledger; everything so far is verified first.
-
-        Only the square of a random element needs no verification first: it has met nothing private, and whoever adds
-        an error to it learns what it would have learned without; `_check_bits` looks at it afterwards.
-        """
-        if entry.kind != RANDOM_SQUARE:
-            await self.verify()
+        """Open a vector of shares and note it in the ledger; everything so far is verified first."""
+        await self.before_opening(entry)
         self.ledger.append(entry)
         return await self.shares.open(a)
+
+    async def before_opening(self, entry: Opening) -> None:
+        """Verify everything so far, but for the square of a random element: it has met nothing private, and whoever
+        adds an error to it learns what it would have learned without; `_check_halves` looks at it afterwards."""
+        if entry.kind != RANDOM_SQUARE:
+            await self.verify()
 
     # ---- verification -----------------------------------------------------------------------------------------
 
@@ -234,62 +241,62 @@ class SharedEngine(Engine):
         spare, self._spares = self._spares[:, 0], self._spares[:, 1:]
         return rho, rho_r, spare
 
-    # ---- random bits ------------------------------------------------------------------------------------------
+    # ---- random digits ----------------------------------------------------------------------------------------
 
-    async def random_bits(self, count: int) -> IntArray:
-        """A payload of uniform bits from the pool, which grows in blocks up to what the program demands."""
+    async def random_digits(self, count: int) -> IntArray:
+        """Random digits x + 2y as payloads (rows, 3, count) of x, y and x·y, not reduced modulo p, from the pool, which
+        grows in blocks up to what the program demands."""
         begun, sent = self.clock(), self.shares.bytes_sent
-        made = [await self._make_bits(block) for block in self._pool.take(count)]
+        made = [await self._make_digits(block) for block in self._pool.take(count)]
         self.prepared_seconds += self.clock() - begun
         self.prepared_bytes += self.shares.bytes_sent - sent
-        self.bits_made += sum(block.shape[1] for block in made)
-        self.bits_used += count
-        pool = np.concatenate([self._bits, *made], axis=1)
-        self._bits = pool[:, count:].copy()  # a view would keep the bits that are used up
-        return pool[:, :count]
+        self.digits_made += sum(block.shape[2] for block in made)
+        self.digits_used += count
+        pool = np.concatenate([self._digits, *made], axis=2)
+        self._digits = pool[:, :, count:].copy()  # a view would keep the digits that are used up
+        return pool[:, :, :count]
 
-    async def _make_bits(self, count: int) -> IntArray:
-        """(s + 1)/2 for random signs s, verified before one of them meets anything private."""
-        half = (self.prime + 1) // 2
-        if signs_by_products(self.info):
-            signs = await self._multiplied_signs(count)
-            await self.verify()
-            return (signs + self.one) * half % self.prime
-        bits = await self.authenticate((await self._signs_from_squares(count) + 1) * half % self.prime)
+    async def _make_digits(self, count: int) -> IntArray:
+        """Bits h + 1/2 for random h = ±1/2, and their products, checked before one of them meets anything private."""
+        halves, first, rest = await (self._dealt_halves if signs_are_dealt(self.info) else self._square_roots)(
+            2 * count
+        )
+        bits = halves + self.one * ((self.prime + 1) // 2)
+        x, y = bits[:, :count], bits[:, count:]
+        both = await self.multiply(x, y)
         if self.authenticated:
-            await self._check_bits(bits)
-        return bits
+            await self._check_halves(halves, first, rest)
+        return np.stack([x, y, both], axis=1)
 
-    async def _multiplied_signs(self, count: int) -> IntArray:
-        """The product of one sign per replicated key: t nodes know all but one of them.
+    async def _dealt_halves(self, count: int) -> tuple[IntArray, IntArray, IntArray]:
+        """h = a·b with a = ±1/2 that the first node alone knows and b = ±1 that all others know: (h, a, b)."""
+        first, rest = await self.shares.deal_halves(count)
+        return await self.authenticate(await self.shares.reshare(first * rest, (0,))), first, rest
 
-        In each multiplication only the holders of the key deal: for everybody else its share is 0.
-        """
-        (sign, outside), *others = self.shares.signs(count)
-        product = await self.authenticate(sign, outside)
-        for sign, outside in others:
-            product = await self.multiply(product, sign[None], outside)
-        return product
-
-    async def _signs_from_squares(self, count: int) -> IntArray:
-        """u uniform, c = u² opened: u·c^((p−3)/4) is 1 or −1 and nobody knows which, for p = 3 mod 4."""
+    async def _square_roots(self, count: int) -> tuple[IntArray, IntArray, IntArray]:
+        """u uniform, c = u² opened: h = u·c^((p−3)/4)/2 is ±1/2 and nobody knows which, for p = 3 mod 4: (h, 0, 0)."""
         u, p = self.shares.uniform(count), self.prime
         squares = await self.open(await self.shares.reshare(u * u), Opening(RANDOM_SQUARE, count, 0))
         if not all(squares):
             raise MachineFault("a random field element was zero; run again")  # once in 2^150 draws
-        return np.asarray(u * objects(powmod_base_list(list(squares), (p - 3) // 4, p)))
+        halves = u * ((p + 1) // 2) * objects(powmod_base_list(list(squares), (p - 3) // 4, p)) % p
+        nothing: IntArray = np.zeros(count, dtype=object)
+        return await self.authenticate(halves), nothing, nothing
 
-    async def _check_bits(self, bits: IntArray) -> None:
-        """Σ α·b² = Σ α·b for coefficients α that nobody knew when the bits were made; before one is used.
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        """Σ α·(h·b − a + γ·(h² − 1/4)) = 0 for coefficients α and γ that nobody knew when the halves were made.
 
-        A square that was opened with an error e gives b with b² − b = −e/4c. The products that α enters, Σ α·b·b and
-        its tag, are computed after the coin; an error that cancels the sum would need one of r times as much in the
-        tag, and `verify` compares the two under a coin of its own.
+        h·b = a with b = ±1 says that h is the product that it should be, whatever its factors are: an error that passes
+        for one sign of h and fails for the other would tell it. h² = 1/4 says that a is ±1/2, or that no square was
+        opened with an error. The sum of the products is made after the coin. An error that cancels the rest would need
+        one of r times as much in its tag, and `verify`, before the opening, compares the two under a coin of its own.
         """
-        await self.verify()
-        alpha = await self._coin(await self._ready(bits.shape[1]), bits.shape[1])
-        weighted = bits * alpha
-        square = await self._reshare((weighted * bits[0]).sum(axis=1)[:, None])
-        linear = weighted.sum(axis=1)[:, None]
-        if any(await self.open((square - linear)[0] % self.prime, Opening(BIT_CHECK, 1, 0))):
+        count = halves.shape[1] + 1
+        gamma, *others = await self._coin(await self._ready(count), count)
+        alpha = objects(others)
+        factor = (rest + gamma * halves[0]) * alpha
+        products = await self._reshare(np.stack([row.dot(factor) for row in halves])[:, None])
+        quarter = ((self.prime + 1) // 2) ** 2
+        difference = products[0] - first.dot(alpha) - gamma * quarter * alpha.sum()
+        if any(await self.open(difference % self.prime, Opening(SIGN_CHECK, 1, 0))):
             raise SuspectFault(self.shares.suspects(), "a random bit was made wrongly; run again")

@@ -20,6 +20,7 @@ import gmpy2
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from gmpy2 import mpz
+from numpy.typing import NDArray
 
 from tacita.crypto.integers import Integer, centered, inverse
 from tacita.crypto.shamir import coefficients_at
@@ -127,7 +128,7 @@ class Sharing:
     async def reshare(self, products: IntArray, zero_at: Collection[int] = ()) -> IntArray:
         """Degree 2t → t: nodes up to 2t deal λ_i times their product, every node adds up what it was dealt.
 
-        `zero_at`: at most t nodes where a factor has the share 0 by construction, so that they have nothing to deal.
+        `zero_at`: nodes that have nothing to deal, because the share of a factor is 0 there by construction.
         """
         step, count, slots = self._runtime.step(), len(products), self._slots
         shares: list[Integer] = []
@@ -170,17 +171,24 @@ class Sharing:
             shifted = shifted + self._weights[subset] * (values >> shift)
         return np.asarray(whole % self.prime), np.asarray(shifted % self.prime)
 
-    def signs(self, count: int) -> list[tuple[IntArray, list[int]]]:
-        """Per replicated key of the session, shares of signs (1 or −1) that its holders know and nobody else, and the
-        t nodes that do not hold the key: there the shares are 0."""
-        step, result = self._runtime.step(), []
-        for subset in replicated_subsets(self.m, self.t):
-            values = np.zeros(count, dtype=object)
-            if subset in self._keys.replicated:
-                bits = self._stream(self._keys.replicated[subset], f"signs/{step}", count, 1)
-                values = self._weights[subset] * (2 * bits - 1) % self.prime
-            result.append((values, [i for i in range(self.m) if i not in subset]))
-        return result
+    async def deal_halves(self, count: int) -> tuple[IntArray, IntArray]:
+        """For t = 1: shares of random ±1/2 that the first node alone knows and deals, and of random ±1 that all nodes
+        but the first know, so that there its shares are 0. Replicated keys give both."""
+        step, others, zero = self._runtime.step(), range(1, self.m), np.zeros(count, dtype=object)
+        signs = {s: self._signs(key, f"signs/{step}", count) for s, key in self._keys.replicated.items()}
+        if self.me:
+            ((subset, minus),) = ((s, bits) for s, bits in signs.items() if 0 not in s)
+            weight = self._weights[subset] % self.prime
+            return await self.reshare(zero, others), np.where(minus, self.prime - weight, weight)
+        half = inverse(2 * self._degree_2t[0], self.prime)  # over λ_0, by which a dealer multiplies
+        minus = reduce(operator.xor, signs.values())  # of all its keys: every other node lacks one of them
+        return await self.reshare(np.where(minus, self.prime - half, half), others), zero
+
+    def _signs(self, key: bytes, label: str, count: int) -> NDArray[np.bool_]:
+        """`count` pseudorandom bits."""
+        bits = int(self._stream(key, label, 1, count)[0])
+        packed = np.frombuffer(bits.to_bytes((count + 7) // 8, "little"), dtype=np.uint8)
+        return np.unpackbits(packed, count=count, bitorder="little").astype(np.bool_)
 
     def _pairwise(self, peer: int, dealer: int, step: int, count: int) -> Integer:
         return self._slots.join(self._stream(self._keys.pairwise[peer], f"deal/{dealer}/{step}", count, 0))

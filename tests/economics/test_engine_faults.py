@@ -6,7 +6,7 @@ import pytest
 
 from tacita.deploy.attack.engines import HEADER, Tamper, dry, info, keys, secure
 from tacita.protocols.faults import CallerMistake, InconsistentOpening, MachineFault, SuspectFault
-from tacita.protocols.mpc.demand import MAX_FIELD_BITS, signs_by_products
+from tacita.protocols.mpc.demand import MAX_FIELD_BITS, signs_are_dealt
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.mpc.runtime import MAX_MESSAGE, SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
@@ -61,7 +61,7 @@ def test_a_wrong_share_in_any_opening_is_noticed(parties: int, link: tuple[int, 
     """Every third of them and every kind: of the program, of the verifications, and the messages that say ready."""
     numbers = openings(*link, parties)
     honest = secure(program, INPUTS, parties, "honest").engines[0]
-    assert len({entry.kind for entry in honest.ledger}) == (4 if signs_by_products(honest.info) else 6)
+    assert len({entry.kind for entry in honest.ledger}) == (4 if signs_are_dealt(honest.info) else 5)
     assert len(numbers) == len(honest.raw) + honest._verified
     for number in numbers[::3] + numbers[-1:]:
         with pytest.raises(SuspectFault, match=r"do not fit together|do not agree"):
@@ -153,15 +153,15 @@ def test_a_node_with_too_few_input_shares_stops() -> None:
     asyncio.run(start())
 
 
-def test_a_program_that_uses_more_random_bits_than_it_announced_is_our_bug() -> None:
+def test_a_program_that_uses_more_random_digits_than_it_announced_is_our_bug() -> None:
     """The pool is exactly what the dry run counted: nothing is made up on the way."""
 
     async def greedy(engine: Engine) -> None:
         await engine.to_cipher("zero", await engine.is_zero(engine.within(engine.zeros(1, 0), -1, 1)))
         if isinstance(engine, SharedEngine):
-            await engine.random_bits(1)
+            await engine.random_digits(1)
 
-    with pytest.raises(AssertionError, match="more random bits"):
+    with pytest.raises(AssertionError, match="more random digits"):
         secure(greedy, {}, 3, "greedy")
 
 

@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from tacita.deploy.attack import engines
 from tacita.deploy.attack.engines import HEADER, RecordingEngine, secure
 from tacita.protocols.mpc import demand
 from tacita.protocols.mpc.demand import (
-    BIT_CHECK,
-    BLINDED_PRODUCT,
+    COMPARISON,
     DEFAULT_STATISTICAL_BITS,
     MASKED_KINDS,
     OUTPUT,
+    SIGN_CHECK,
     Opening,
-    RandomBits,
+    RandomDigits,
 )
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.mpc.sharing import replicated_subsets
@@ -32,7 +33,7 @@ async def everything_twice(engine: Engine) -> None:
         await engine.to_cipher(f"mul{n}", await engine.mul(a, a))
         await engine.to_cipher(f"trunc{n}", await engine.trunc(a, 20))
         await engine.to_cipher(f"negative{n}", await engine.negative(a))
-        await engine.to_cipher(f"coarse{n}", await engine.negative(a, 20))
+        await engine.to_cipher(f"coarse{n}", await engine.negative_part(a, 20))
         await engine.to_cipher(f"zero{n}", await engine.is_zero(a))
 
 
@@ -47,7 +48,7 @@ def test_no_opening_repeats_a_value(parties: int) -> None:
     seen = Counter(v for run in runs for _, values in run.engines[0].values for v in values if v)
     assert seen.most_common(1)[0][1] == 1
     zeros = Counter(entry.kind for entry, values in runs[0].engines[0].values for v in values if v == 0)
-    assert set(zeros) <= {BLINDED_PRODUCT, BIT_CHECK}, "a masked value may not be zero"
+    assert set(zeros) <= {SIGN_CHECK}, "a masked value may not be zero"
 
 
 @every_cluster
@@ -66,7 +67,7 @@ def test_no_message_is_sent_twice(parties: int) -> None:
 
 @every_cluster
 def test_no_pseudorandom_stream_is_used_twice(parties: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demand, "BIT_BLOCK", 1 << 9)  # several blocks of random bits
+    monkeypatch.setattr(demand, "DIGIT_BLOCK", 1 << 8)  # several blocks of random digits
     run = secure(everything_twice, equal(1), parties, f"streams {parties}")
     for engine in run.engines:
         label, uses = Counter(engine.streams).most_common(1)[0]
@@ -86,36 +87,44 @@ def test_masks_are_as_wide_as_the_statistical_parameter_says(parties: int) -> No
 
 
 def test_openings_do_not_depend_on_the_operand_beyond_its_mask() -> None:
-    """The blinded product is zero for about half of the comparisons, whatever the operand's sign."""
+    """The top bits of what a comparison opens, over the width of its mask: the mean is that of three uniform terms."""
     for value in (-LIMIT, -1, 0, LIMIT):
-        zeros, count = 0, 0
+        places: list[float] = []
         for n in range(3):
-            run = secure(everything_twice, equal(value), 3, f"blinded {value} {n}")
-            products = [v for e, vs in run.engines[0].values if e.kind == BLINDED_PRODUCT for v in vs]
-            zeros, count = zeros + products.count(0), count + len(products)
-        assert abs(zeros - count / 2) < 5 * (count / 4) ** 0.5, f"operand {value}: {zeros} zeros in {count}"
+            run = secure(everything_twice, equal(value), 3, f"masked {value} {n}")
+            for entry, values in run.engines[0].values:
+                if entry.kind == COMPARISON:
+                    places += [v / (1 << entry.width - 1 + run.engines[0].term_bits) for v in values]
+        deviation = (3 / 12 / len(places)) ** 0.5
+        assert abs(sum(places) / len(places) - 1.5) < 5 * deviation, (
+            f"operand {value}: mean {sum(places) / len(places)}"
+        )
 
 
 def random_bits(parties: int, count: int) -> list[int]:
-    """Shared random bits, opened."""
+    """The bits of `count` shared random digits, opened; the product of each digit's bits was right."""
     drawn: dict[int, Sequence[int]] = {}
 
     async def program(engine: Engine) -> None:
         await engine.to_cipher("zero", await engine.is_zero(engine.within(engine.zeros(1, 0), -1, 1)))
         if isinstance(engine, RecordingEngine):
-            engine._pool = RandomBits(count)
-            bits = await engine.random_bits(count)
-            drawn[engine.shares.me] = await engine.open(bits[0], Opening("test", count, 0))
+            engine._pool = RandomDigits(count)
+            digits = await engine.random_digits(count)
+            drawn[engine.shares.me] = await engine.open(
+                digits[0].reshape(-1) % engine.prime, Opening("test", 3 * count, 0)
+            )
 
     secure(program, {}, parties, f"bits {parties}")
-    return [int(x) for x in drawn[0]]
+    x, y, both = np.array(drawn[0], dtype=object).reshape(3, count)
+    assert np.all(x * y == both)
+    return [int(bit) for bit in [*x, *y]]
 
 
 @every_cluster
 def test_random_bits_are_bits_and_unbiased(parties: int) -> None:
     """Within five standard deviations of a fair coin: a false alarm once in a million seeds."""
     count = 4000
-    bits = random_bits(parties, count)
+    bits = random_bits(parties, count // 2)
     assert set(bits) == {0, 1}
     assert abs(sum(bits) - count / 2) < 5 * (count / 4) ** 0.5, f"{sum(bits)} ones in {count}"
 
@@ -123,13 +132,13 @@ def test_random_bits_are_bits_and_unbiased(parties: int) -> None:
 @every_cluster
 def test_random_bits_are_unknown_without_any_one_replicated_key(parties: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another key of one subset of m − t nodes gives independent bits: a coalition of t lacks one such key."""
-    count, before = 1000, random_bits(parties, 1000)
+    count, before = 1000, random_bits(parties, 500)
     original = engines._key
     subsets = replicated_subsets(parties, (parties - 1) // 2)
     for subset in [subsets[0], subsets[-1]]:
         other = ("replicated", *subset)
         with monkeypatch.context() as patch:
             patch.setattr(engines, "_key", lambda seed, *what: original(seed + "!" * (what == other), *what))  # noqa: B023
-            after = random_bits(parties, count)
+            after = random_bits(parties, count // 2)
         flipped = sum(x != y for x, y in zip(before, after, strict=True))
         assert abs(flipped - count / 2) < 5 * (count / 4) ** 0.5, f"the key of {subset} flips {flipped} of {count}"

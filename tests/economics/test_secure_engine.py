@@ -139,27 +139,28 @@ NEAR = 10
 
 
 async def near_zero(engine: Engine) -> None:
-    """Coarse signs of numbers about 0."""
+    """Coarse negative parts of numbers about 0, but of none that is 0."""
     a = await engine.from_cipher("a", 600, 0, -LIMIT, LIMIT)
-    await engine.to_cipher("negative", await engine.negative(a, NEAR))
+    await engine.to_cipher("part", await engine.negative_part(a, NEAR))
 
 
 @pytest.mark.parametrize("parties", [3, 5])
 def test_a_coarse_comparison_errs_near_zero_only_and_the_clear_engine_is_no_more_exact(parties: int) -> None:
     """50 operands in each of 12 places up to 1.2 times the stated error; frequencies up to three deviations."""
     most = info(parties).ulp << NEAR - 1
-    places = [round(most * x / 5) for x in range(-6, 6)]
+    places = [round(most * x / 5) or 1 for x in range(-6, 6)]
     inputs = {"a": [places[i % 12] for i in range(600)]}
     run = secure(near_zero, inputs, parties, f"near {parties}")
     wrong = []
     for outputs in (run.outputs, clear(near_zero, inputs, parties, noise=parties)):
-        errors = [bit != (x < 0) for bit, x in zip(outputs["negative"], inputs["a"], strict=True)]
+        assert all(part in (0, x) for part, x in zip(outputs["part"], inputs["a"], strict=True))
+        errors = [(part != 0) != (x < 0) for part, x in zip(outputs["part"], inputs["a"], strict=True)]
         wrong.append(np.bincount(np.arange(600) % 12, weights=errors))
         assert not wrong[-1][[0, 1, 11]].any(), "wrong outside the stated error"
         assert 10 < wrong[-1][6] < 40, "not noisy at 0"
     assert np.all(wrong[0] <= wrong[1] + 3 * 5), wrong
     # Without a seed the clear engine always adds the largest error of one side.
-    assert clear(near_zero, inputs, parties)["negative"] == [int(x < most) for x in inputs["a"]]
+    assert clear(near_zero, inputs, parties)["part"] == [x if x < most else 0 for x in inputs["a"]]
 
 
 @pytest.mark.parametrize("security", ["passive", "abort"])
@@ -169,19 +170,19 @@ def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: 
         run = secure(program, vectors(1), parties, f"ledger {parties}", security=security)
         for engine in run.engines:
             assert engine.ledger == list(run.demand.openings)
-            assert engine._bits.shape[1] == 0, "random bits are left over"
+            assert engine._digits.shape[2] == 0, "random digits are left over"
             assert engine.authenticated == (security == "abort") == bool(engine._verified)
 
 
-def test_one_comparison_may_need_more_random_bits_than_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks bound the memory of large comparisons; the bits and the result do not depend on them."""
+def test_one_comparison_may_need_more_random_digits_than_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks bound the memory of large comparisons; the digits and the result do not depend on them."""
 
     async def program(engine: Engine) -> None:
         v = await take(engine)
         await engine.to_cipher("less", await engine.less(v["a"], v["b"]))
         await engine.to_cipher("is_zero", await engine.is_zero(v["a"] - v["b"]))
 
-    monkeypatch.setattr(demands, "BIT_BLOCK", 100)
+    monkeypatch.setattr(demands, "DIGIT_BLOCK", 50)
     run = secure(program, vectors(5), 3, "blocks")
-    assert run.demand.random_bits > 20 * demands.BIT_BLOCK
+    assert run.demand.random_digits > 20 * demands.DIGIT_BLOCK
     assert run.outputs == clear(program, vectors(5))

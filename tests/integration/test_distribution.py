@@ -9,7 +9,7 @@ import pytest
 
 from tacita.crypto.threshold import check_share
 from tacita.node.config import Folder
-from tacita.protocols.mpc.demand import BLINDED_PRODUCT, MASKED_KINDS
+from tacita.protocols.mpc.demand import MASKED_KINDS, SIGN_CHECK
 from tests.integration import samples
 from tests.integration.running import Running, background, children, command_line, finished, outcome, read_until
 
@@ -88,9 +88,9 @@ def test_the_openings_of_every_node_are_the_list_that_the_dry_run_allows(running
     for name in running.names:
         ledger = running.openings(name, "reference-a1")
         assert ledger == list(demand.openings)
-        # What no mask hides is hidden by a uniform factor that nobody knows. Three nodes open no random squares.
-        uniform = {entry.kind for entry in ledger} - set(MASKED_KINDS)
-        assert uniform == {BLINDED_PRODUCT}
+        # What no mask hides is 0 in every session that goes on. Three nodes open no random squares.
+        zero = {entry.kind for entry in ledger} - set(MASKED_KINDS)
+        assert zero == {SIGN_CHECK}
 
 
 def test_all_nodes_keep_the_same_ledger_in_table_sessions_too(running: Running, tmp_path: Path) -> None:

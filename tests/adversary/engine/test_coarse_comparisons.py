@@ -9,10 +9,10 @@ from collections import Counter
 import numpy as np
 from gmpy2 import mpz
 
-from tacita.deploy.attack.cheaters import NeverVerifies, cheating
+from tacita.deploy.attack.cheaters import NeverVerifies, cheating, once
 from tacita.deploy.attack.engines import Make, RecordingEngine, Run, attempt
 from tacita.protocols.faults import SuspectFault
-from tacita.protocols.mpc.demand import COMPARISON
+from tacita.protocols.mpc.demand import COMPARISON, SIGN_CHECK
 from tacita.protocols.mpc.engine import Engine, IntArray
 
 COARSE, COUNT, LIMIT = 8, 640, 1 << 16
@@ -21,7 +21,7 @@ PLACES = 1 << COARSE
 
 async def program(engine: Engine) -> None:
     a = await engine.from_cipher("a", COUNT, 0, -LIMIT, LIMIT)
-    await engine.to_cipher("negative", await engine.negative(a, COARSE))
+    await engine.to_cipher("part", await engine.negative_part(a, COARSE))
 
 
 def without_terms(kept: tuple[tuple[int, ...], ...]) -> type[RecordingEngine]:
@@ -89,16 +89,18 @@ def test_with_all_terms_nobody_reads_the_operands_and_controls_do() -> None:
     assert one.ends == [None] * 3 and [read(one, a, reader) == COUNT for reader in range(3)] == [True, True, False]
 
 
-def of_rho(engine: RecordingEngine, number: int, length: int) -> dict[int, int]:
-    """An error in the tags of ρ, the only message that ρ takes: the resharing of this length after the input's."""
-    return {0: 1 << 40} if length == COUNT and engine.reshared.count(COUNT) == 2 else {}
-
-
-def test_a_wrong_tag_of_the_low_mask_ends_the_session_before_the_result_is_used() -> None:
+def test_a_wrong_bit_of_a_coarse_comparison_ends_the_session_before_the_result_is_used() -> None:
+    """ρ has no tags. Whoever changes a product of the comparison, or the last one, changes a value that has some."""
     a = operands()
-    run = attempt(program, {"a": a}, 3, "tag", nodes={2: cheating(of_rho)})
-    assert all(isinstance(end, SuspectFault) for end in run.ends[:2])
-    assert {entry.kind for engine in run.engines for entry, _ in engine.values} == {COMPARISON}
-    nodes: dict[int, Make] = {0: NeverVerifies, 1: NeverVerifies, 2: cheating(of_rho, NeverVerifies)}
-    careless = attempt(program, {"a": a}, 3, "tag", nodes=nodes)
-    assert careless.ends == [None] * 3
+    right = attempt(program, {"a": a}, 3, "product").outputs
+    for before_last in (0, 1):
+        for base in (RecordingEngine, NeverVerifies):
+            products = attempt(program, {"a": a}, 3, "product", nodes=base).engines[2].reshared
+            error = once(len(products) - before_last, 0, 1 << 40)
+            nodes: dict[int, Make] = {0: base, 1: base, 2: cheating(error, base)}
+            run = attempt(program, {"a": a}, 3, "product", nodes=nodes)
+            if base is NeverVerifies:
+                assert run.ends == [None] * 3 and run.outputs != right
+            else:
+                assert all(isinstance(end, SuspectFault) for end in run.ends[:2])
+                assert {entry.kind for engine in run.engines for entry, _ in engine.values} == {COMPARISON, SIGN_CHECK}

@@ -1,26 +1,30 @@
 """Random bits of the engine: bits, unknown and fair however they are made, and a cheater who spoils one is noticed.
 
 A square that is opened with an error gives a "bit" that is none, known up to a secret sign: what a comparison reads
-with it depends on secrets. An error in a product of signs lets the cheater's sign decide. A product of signs that is
-only checked to be a sign tells the cheater a bit: an error of 2 passes if the honest sign is −1 and aborts otherwise.
+with it depends on secrets. With three or four nodes the first node deals signs, and the others multiply them by signs
+of their own: the dealer could deal something else, the others could add an error. A product that is only checked to
+be a sign tells the cheater a bit: an error passes if the sign was 1 and ends the session otherwise.
 """
 
 from collections.abc import Collection
 
+import numpy as np
 import pytest
 
-from tacita.deploy.attack.cheaters import NeverVerifies, cheating
+from tacita.deploy.attack.cheaters import cheating, once
 from tacita.deploy.attack.engines import HEADER, Make, RecordingEngine, Run, attempt, secure
+from tacita.deploy.attack.verification import HALVES, OPERANDS, compare, lowest_bit
 from tacita.protocols.faults import MachineFault, SuspectFault
-from tacita.protocols.mpc.demand import signs_by_products
+from tacita.protocols.mpc.demand import COMPARISON, signs_are_dealt
 from tacita.protocols.mpc.engine import Engine, IntArray
 from tacita.protocols.mpc.sharing import pseudorandom
 
 COUNT = 40
+LIAR = 2
 
 
 async def program(engine: Engine) -> None:
-    """One comparison of many values: all random bits are made in one block."""
+    """One comparison of many values: all random digits are made in one block."""
     a = await engine.from_cipher("a", COUNT, 0, -(1 << 20), 1 << 20)
     await engine.to_cipher("negative", await engine.negative(a))
 
@@ -29,12 +33,12 @@ INPUTS = {"a": [(-1) ** i * (i + 1) for i in range(COUNT)]}
 
 
 def keeping(base: type[RecordingEngine]) -> type[RecordingEngine]:
-    """An engine that also keeps its shares of the random bits, for the test to open."""
+    """An engine that also keeps its shares of the random digits, for the test to open."""
 
     class Keeping(base):  # type: ignore[misc, valid-type]
-        async def _make_bits(self, count: int) -> IntArray:
-            self.shares_of_bits = await super()._make_bits(count)
-            return self.shares_of_bits
+        async def _make_digits(self, count: int) -> IntArray:
+            self.shares_of_digits = await super()._make_digits(count)
+            return self.shares_of_digits
 
     return Keeping
 
@@ -42,18 +46,47 @@ def keeping(base: type[RecordingEngine]) -> type[RecordingEngine]:
 Honest = keeping(RecordingEngine)
 
 
-class SquaresUnchecked(Honest):  # type: ignore[misc, valid-type]
-    """The old rule for signs from squares, without its check of the bits."""
+class Unchecked(Honest):  # type: ignore[misc, valid-type]
+    """An engine that does not look at its random bits."""
 
-    async def _check_bits(self, bits: IntArray) -> None:
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
         await self.verify()
 
 
-def bits_of(run: Run, row: int = 0) -> list[int]:
-    """The random bits (row 0) or their tags (row 1), from the shares of t + 1 nodes."""
+class SignsOnly(Honest):  # type: ignore[misc, valid-type]
+    """The old rule for products of signs: they are checked to be signs."""
+
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        await super()._check_halves(halves, 0 * first, 0 * rest)
+
+
+class ProductsOnly(Honest):  # type: ignore[misc, valid-type]
+    """Checks that each is the product that it should be, not that it is a sign."""
+
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        draw = self._coin
+
+        async def coin(ready: bytes, count: int) -> IntArray:
+            drawn = await draw(ready, count)
+            if count == halves.shape[1] + 1:
+                drawn[0] = 0  # γ
+            return drawn
+
+        self._coin = coin  # type: ignore[method-assign]
+        await super()._check_halves(halves, first, rest)
+        self._coin = draw  # type: ignore[method-assign]
+
+
+def digits_of(run: Run, row: int = 0) -> IntArray:
+    """x, y and x·y of the random digits (row 0) or their tags (row 1), from the shares of t + 1 nodes."""
     engines, shares = run.engines, run.engines[0].shares
-    rows = [e.shares_of_bits[row] for e in engines[: shares.t + 1]]  # type: ignore[attr-defined]
-    return [int(v) for v in sum(c * r for c, r in zip(shares._recombine, rows, strict=True)) % shares.prime]
+    rows = [e.shares_of_digits[row] for e in engines[: shares.t + 1]]  # type: ignore[attr-defined]
+    return np.array(sum(c * r for c, r in zip(shares._recombine, rows, strict=True)) % shares.prime)
+
+
+def bits_of(run: Run) -> list[int]:
+    """The random bits."""
+    return [int(bit) for bit in digits_of(run)[:2].reshape(-1)]
 
 
 @pytest.mark.parametrize("security", ["passive", "abort"])
@@ -61,44 +94,49 @@ def bits_of(run: Run, row: int = 0) -> list[int]:
 def test_random_bits_are_bits_and_fair(parties: int, security: str) -> None:
     run = attempt(program, INPUTS, parties, f"fair {parties}", security=security, nodes=Honest)
     assert run.first is None
+    x, y, both = digits_of(run)
     bits = bits_of(run)
-    assert len(bits) == run.demand.random_bits >= 800
+    assert len(bits) == 2 * run.demand.random_digits >= 800
     assert set(bits) == {0, 1}
+    assert np.all(both == x * y)
     assert abs(sum(bits) - len(bits) / 2) < 5 * len(bits) ** 0.5 / 2
 
 
 @pytest.mark.parametrize("parties", [3, 4])
 def test_every_replicated_key_decides_every_sign(parties: int) -> None:
-    """No t nodes know a bit: with one key's signs turned over, all bits turn over."""
+    """No node knows a bit: with one key's signs turned over, all bits turn over."""
 
     class Turned(Honest):  # type: ignore[misc, valid-type]
-        turned = -1
+        turned: tuple[int, ...] | None = None
 
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)
-            signs = self.shares.signs
+            signs, keys = self.shares._signs, self.shares._keys.replicated
 
-            def turn(count: int) -> list[tuple[IntArray, list[int]]]:
-                made = enumerate(signs(count))
-                return [(-s % self.prime if k == self.turned else s, out) for k, (s, out) in made]
+            def turn(key: bytes, label: str, count: int) -> IntArray:
+                return signs(key, label, count) ^ (key == keys.get(self.turned))  # type: ignore[arg-type]
 
-            self.shares.signs = turn  # type: ignore[method-assign]
+            self.shares._signs = turn  # type: ignore[method-assign]
 
     plain = bits_of(attempt(program, INPUTS, parties, "keys", nodes=Turned))
-    for key in range(parties):
+    for key in secure(program, INPUTS, parties, "keys").engines[0].shares._keys.replicated:
         Turned.turned = key
         assert bits_of(attempt(program, INPUTS, parties, "keys", nodes=Turned)) == [1 - b for b in plain]
+    Turned.turned = tuple(range(1, parties))  # the key that the first node lacks
+    assert bits_of(attempt(program, INPUTS, parties, "keys", nodes=Turned)) == [1 - b for b in plain]
 
 
-def test_only_the_holders_of_a_key_deal_when_its_sign_is_multiplied() -> None:
-    """Of three nodes two, each time: the value and the tag of two products."""
+def test_one_node_deals_signs_and_two_others_multiply_them() -> None:
+    """The dealer sends to one peer and shares a key with the other; then nodes 2 and 3 deal, then all deal tags."""
     run = secure(program, INPUTS, 3, "deal")
-    size = HEADER + 2 * run.demand.random_bits * run.engines[0].shares.width
-    assert sorted(link for *link, length in run.traffic if length == size) == [[0, 1], [1, 2], [2, 0], [2, 0]]
+    size = HEADER + 2 * run.demand.random_digits * run.engines[0].shares.width
+    rows = sorted((i, j) for i, j, length in run.traffic if length == size)
+    dealt, products, tags = [(0, 1)], [(1, 2), (2, 0)], [(0, 1), (1, 2), (2, 0)]
+    assert rows == sorted(dealt + products + tags)
 
 
 def dealing_anyway(peer: int) -> Make:
-    """A node that also sends a peer random field elements where its share of a sign is 0 and nobody takes any."""
+    """A node that also sends a peer random field elements where it has nothing to deal and nobody takes any."""
 
     class Dealing(RecordingEngine):
         sent = 0
@@ -125,79 +163,133 @@ def dealing_anyway(peer: int) -> Make:
 
 
 @pytest.mark.parametrize("dealer", range(3))
-def test_a_node_that_deals_although_it_has_nothing_to_deal_ends_the_session(dealer: int) -> None:
-    """Its peer waits for no such message, uses none of it, and names the sender."""
+def test_what_a_node_deals_although_it_has_nothing_to_deal_is_not_used(dealer: int) -> None:
+    """Its peer waits for no such message: it names the sender, or has not come so far and goes on without it."""
+    honest = secure(program, INPUTS, 3, "anyway").outputs
     for peer in {0, 1, 2} - {dealer}:
         run = attempt(program, INPUTS, 3, "anyway", nodes={dealer: dealing_anyway(peer)})
         assert run.engines[dealer].sent == 1  # type: ignore[attr-defined]
-        assert run.first == peer and isinstance(run.ends[peer], MachineFault), run.ends
-        assert str(run.ends[peer]).startswith(f"node {dealer + 1} sent")
-        assert not any(engine.values for engine in run.engines)
+        if run.first is None:
+            assert run.outputs == honest
+        else:
+            assert run.first == peer and isinstance(run.ends[peer], MachineFault), run.ends
+            assert str(run.ends[peer]).startswith(f"node {dealer + 1} sent")
+            assert not any(engine.values for engine in run.engines)
 
 
-def spoiling(number: int, base: type[RecordingEngine], error: int) -> Make:
-    """A node that adds an error to one element of the resharing of that number, and keeps its bits."""
-    return cheating(lambda _engine, n, _length: {3: error} if n == number else {}, base)
-
-
-def by_products(parties: int) -> bool:
-    return signs_by_products(secure(program, INPUTS, parties, "count").demand.info)
+def by_dealing(parties: int) -> bool:
+    return signs_are_dealt(secure(program, INPUTS, parties, "count").demand.info)
 
 
 def first_of_bits(parties: int) -> int:
-    """The number of the resharing that makes squares, or the first product of signs with its tag."""
+    """The number of the resharing, as the cheater counts, that makes squares or products of signs."""
     run = secure(program, INPUTS, parties, "count")
-    rows = 2 if by_products(parties) else 1
-    return run.engines[0].reshared.index(rows * run.demand.random_bits) + 1
+    return run.engines[LIAR].reshared.index(2 * run.demand.random_digits) + 1
+
+
+def spoilt(parties: int, error: int, honest: type[RecordingEngine]) -> Run:
+    """The third node adds an error to one square, or to one product of signs."""
+    nodes: dict[int, Make] = dict.fromkeys(range(parties), honest)
+    nodes[LIAR] = cheating(once(first_of_bits(parties), 3, error), honest)
+    return attempt(program, INPUTS, parties, "spoilt", nodes=nodes)
+
+
+def ended_before_use(run: Run) -> bool:
+    assert run.first is not None
+    kinds = {entry.kind for engine in run.engines for entry, _ in engine.values}
+    return isinstance(run.ends[run.first], SuspectFault) and COMPARISON not in kinds
 
 
 @pytest.mark.parametrize("parties", [3, 4, 5, 7])
-@pytest.mark.parametrize("error", [1, 2, -2, 1 << 90])
+@pytest.mark.parametrize("error", [1, -1, 2, -2, 1 << 90])
 def test_a_spoilt_bit_ends_the_session_before_it_is_used(parties: int, error: int) -> None:
-    number = first_of_bits(parties)
-    run = attempt(program, INPUTS, parties, "spoilt", nodes={0: spoiling(number, Honest, error)} | honest(parties))
-    assert run.first is not None
-    assert isinstance(run.ends[run.first], SuspectFault)
-    kinds = {entry.kind for engine in run.engines for entry, _ in engine.values}
-    assert not kinds & {"comparison", "blinded product"}
+    assert ended_before_use(spoilt(parties, error, Honest))
+
+
+@pytest.mark.parametrize("parties", [3, 4, 5])
+def test_control_without_the_check_the_bit_is_none_and_the_comparison_goes_on(parties: int) -> None:
+    run = spoilt(parties, 2, Unchecked)
+    assert run.first is None, run.ends[run.first or 0]
+    assert [i for i, bit in enumerate(bits_of(run)) if bit not in (0, 1)] == [3]
+
+
+def dealing(factor: int, base: type[RecordingEngine]) -> Make:
+    """A first node that deals a multiple of its fourth half."""
+
+    class Dealer(base):  # type: ignore[misc, valid-type]
+        def before_reshare(self, products: IntArray) -> IntArray:
+            if len(self.reshared) == HALVES:  # in its own count the dealing comes before the product
+                products = products.copy()
+                products[3] = products[3] * factor
+            return products
+
+    return Dealer
+
+
+@pytest.mark.parametrize("parties", [3, 4])
+def test_a_dealer_of_something_else_than_signs_is_noticed(parties: int) -> None:
+    for factor in (0, 2, 3, 1 << 70):
+        nodes: dict[int, Make] = dict.fromkeys(range(1, parties), Honest) | {0: dealing(factor, Honest)}
+        assert ended_before_use(attempt(program, INPUTS, parties, "dealer", nodes=nodes)), factor
+    # Control: whoever only checks that h is the product of a and b takes three halves.
+    nodes = dict.fromkeys(range(1, parties), ProductsOnly) | {0: dealing(3, ProductsOnly)}
+    run = attempt(program, INPUTS, parties, "dealer", nodes=nodes)
+    assert run.first is None, run.ends
+    assert [i for i, bit in enumerate(bits_of(run)) if bit not in (0, 1)] == [3]
+
+
+def test_a_dealer_who_turns_a_sign_gains_nothing() -> None:
+    """Its sign is its own; the bit still hangs on one that it does not know."""
+    bits = {
+        bits_of(attempt(program, INPUTS, 3, f"own {n}", nodes={0: dealing(-1, Honest), 1: Honest, 2: Honest}))[3]
+        for n in range(20)
+    }
+    assert bits == {0, 1}
+
+
+@pytest.mark.parametrize("parties", [3, 4])
+def test_control_a_product_that_is_only_checked_to_be_a_sign_tells_a_bit_to_whoever_adds_an_error(parties: int) -> None:
+    """−1 on top of a half: it passes if the half was 1/2, about every other time, and then the bit is known to be 0.
+
+    With our check every such session ends, at the same place whatever the half was.
+    """
+    passed, shapes = 0, set()
+    for n in range(30):
+        a = [int(x) for x in np.random.default_rng(n).integers(-8, 8, OPERANDS)]
+        for honest in (SignsOnly, Honest):
+            nodes: dict[int, Make] = dict.fromkeys(range(parties), honest)
+            nodes[LIAR] = cheating(once(HALVES, 0, -1), honest)
+            run = attempt(compare, {"a": a}, parties, f"turned {n}", nodes=nodes)
+            if honest is Honest:
+                assert ended_before_use(run)
+                shapes.add(run.shape())
+            elif run.first is None:
+                assert lowest_bit(run) == a[0] % 2, "the cheater reads the parity of the first operand"
+                passed += 1
+    assert 5 < passed < 25
+    assert len(shapes) == 1
 
 
 @pytest.mark.parametrize("parties", [3, 5])
-def test_control_without_the_check_the_bit_is_none_and_the_comparison_goes_on(parties: int) -> None:
-    number = first_of_bits(parties)
-    careless = keeping(NeverVerifies) if by_products(parties) else SquaresUnchecked
-    nodes = dict.fromkeys(range(1, parties), careless) | {0: spoiling(number, careless, 1)}
-    run = attempt(program, INPUTS, parties, "control", nodes=nodes)
-    assert run.first is None, run.ends[run.first or 0]
-    wrong = [i for i, bit in enumerate(bits_of(run)) if bit not in (0, 1)]
-    assert wrong == [3]
-
-
-@pytest.mark.parametrize("parties", [5, 7])
 def test_an_error_that_cancels_the_check_is_caught_by_its_tag(parties: int) -> None:
-    """The cheater knows α when Σ α·b² is dealt, and so by how much an error of its own moves the sum."""
+    """The cheater knows the coin when the checked sum is dealt, and so by how much an error of its own moves it."""
 
     class Canceller(Honest):  # type: ignore[misc, valid-type]
         """Adds to the checked sum and not, as it cannot, r times as much to its tag."""
 
-        async def _check_bits(self, bits: IntArray) -> None:
-            self.cancel = True
-            await super()._check_bits(bits)
-
         cancel = False
 
+        async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+            self.cancel = True
+            await super()._check_halves(halves, first, rest)
+
         def before_reshare(self, products: IntArray) -> IntArray:
-            products = products.copy()
             if self.cancel and len(products) == 2:
+                products = products.copy()
                 products[0] += 1
             return products
 
-    run = attempt(program, INPUTS, parties, "cancel", nodes={0: Canceller} | honest(parties))
-    assert run.first is not None
-    assert isinstance(run.ends[run.first], SuspectFault)
-    assert not any(entry.kind == "bit check" for engine in run.engines for entry, _ in engine.values)
-
-
-def honest(parties: int) -> dict[int, Make]:
-    """All nodes but the first."""
-    return dict.fromkeys(range(1, parties), Honest)
+    nodes: dict[int, Make] = dict.fromkeys(range(1, parties), Honest) | {0: Canceller}
+    run = attempt(program, INPUTS, parties, "cancel", nodes=nodes)
+    assert ended_before_use(run)
+    assert not any(entry.kind == "sign check" for engine in run.engines for entry, _ in engine.values)
