@@ -19,7 +19,7 @@ from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.mpc.engine import Engine, Index, Secret
 
 RELAXATION = 1.6
-COARSE_BITS = (26, 26, 22, 16)
+COARSE_BITS = (26, 24, 20, 16)
 """Low bits that comparisons ignore, by quarters of the iterations; the last iteration ignores none."""
 
 Report = Callable[[int, int], None]

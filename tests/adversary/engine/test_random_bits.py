@@ -127,12 +127,12 @@ def test_every_replicated_key_decides_every_sign(parties: int) -> None:
 
 
 def test_one_node_deals_signs_and_two_others_multiply_them() -> None:
-    """The dealer sends to one peer and shares a key with the other; then nodes 2 and 3 deal, then all deal tags."""
+    """The dealer sends to one peer and shares a key with the other; then nodes 2 and 3 deal, then all."""
     run = secure(program, INPUTS, 3, "deal")
     size = HEADER + 2 * run.demand.random_digits * run.engines[0].shares.width
     rows = sorted((i, j) for i, j, length in run.traffic if length == size)
-    dealt, products, tags = [(0, 1)], [(1, 2), (2, 0)], [(0, 1), (1, 2), (2, 0)]
-    assert rows == sorted(dealt + products + tags)
+    dealt, products, everybody = [(0, 1)], [(1, 2), (2, 0)], [(0, 1), (1, 2), (2, 0)]
+    assert rows == sorted(dealt + products + 2 * everybody)  # tags, and digits' products with tags of their own
 
 
 def dealing_anyway(peer: int) -> Make:
