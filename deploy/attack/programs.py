@@ -8,6 +8,7 @@ from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.deploy.attack.engines import HEADER, Run, Tamper
 from tacita.protocols.mpc.demand import Demand
 from tacita.protocols.mpc.engine import Engine
+from tacita.protocols.mpc.reciprocal import reciprocal
 
 LIMIT = 1 << 10
 FIRST = 32
@@ -26,7 +27,7 @@ async def every_operation(engine: Engine) -> None:
     await engine.to_cipher("minimum", await engine.minimum(a, b))
     await engine.to_cipher("zero", await engine.select(await engine.is_zero(a), b, a))
     await engine.to_cipher("clip", await engine.clip(a, engine.zeros(2, 0), b, 2))
-    await engine.to_cipher("reciprocal", await engine.reciprocal(b.as_scale(11), 6))
+    await engine.to_cipher("reciprocal", await reciprocal(engine, b.as_scale(11), 6))
 
 
 EVERY_INPUT = {"a": [-7, 1000], "b": [11, 3]}

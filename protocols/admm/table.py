@@ -20,6 +20,7 @@ import numpy as np
 
 from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.mpc.engine import Engine, Index, IntArray, Secret
+from tacita.protocols.mpc.reciprocal import reciprocal
 
 _NONE = -1
 
@@ -332,7 +333,7 @@ class _Clearing:
         least = int(min(candidates) * 2**FRACTION) - 8
         flat = await engine.negative(slope - least // 2)
         guarded = engine.within(slope + flat.times(least, FRACTION), least // 2, slope.hi + least)
-        inverse = await engine.reciprocal(guarded, FRACTION)
+        inverse = await reciprocal(engine, guarded, FRACTION)
         back = await engine.trunc(await engine.mul(shortfall, inverse), FRACTION)
         back = await engine.minimum(back, engine.public(np.full(left.size, self._price_span(), dtype=object), FRACTION))
         half = await engine.trunc((await engine.mul(shortfall, back)).halved(), FRACTION + 1)

@@ -5,7 +5,7 @@ element, and it calls the same operations in the same order at every node. Every
 interval of its result along; an operand that could leave what its mask hides is refused before anything is sent.
 
 Local: +, −, times a public integer, indexing, `concat`, `group_sum`, `matvec`. With communication: `mul`, `dot`,
-`trunc`, `less`, `is_zero`, `select`, `clip`, `divide`. Only `to_cipher` lets a value out, as a ciphertext that the
+`trunc`, `less`, `is_zero`, `select`, `clip`, `minimum`. Only `to_cipher` lets a value out, as a ciphertext that the
 nodes decrypt after they have signed the ticket; no operation opens a value in the clear.
 """
 
@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from tacita.protocols.faults import CallerMistake
 
 BATCH_BITS = 1 << 15
 """Values times bits that are compared at once."""
@@ -324,28 +322,6 @@ class Engine(ABC):
     async def positive_part(self, a: Secret) -> Secret:
         """max(a, 0)."""
         return self.within(a - await self.negative_part(a), 0, max(a.hi, 0))
-
-    async def reciprocal(self, a: Secret, scale: int) -> Secret:
-        """1/a at `scale`, for 0 < a.lo ≤ a: Newton's y ← y(2 − z·y) with a fixed, public number of steps."""
-        if a.lo <= 0:
-            raise CallerMistake("a reciprocal needs a positive public lower bound; raise the bound in the terms")
-        shift = a.hi.bit_length()  # z = a/2^shift in (0, 1]
-        target, scale = scale, scale + min(16, shift - a.lo.bit_length()) + 2  # guard bits for a large 1/z
-        z = await self.trunc(a.as_scale(shift), shift - scale) if shift > scale else a.as_scale(shift).rescaled(scale)
-        z = self.within(z, max(1, z.lo), z.hi)
-        low = z.lo / (1 << scale)
-        start, error = 2 / (1 + low), (1 - low) / (1 + low)
-        y = self.public(np.full(a.size, round(start * (1 << scale)), dtype=object), scale)
-        most = round((1 / low + 1) * (1 << scale)) + 64
-        while error > 2.0 ** -(scale + 1):
-            # 0 ≤ y(2 − z·y) ≤ 1/z by (1 − zy)² ≥ 0; rounding adds a few units, which `most` leaves room for.
-            zy = self.within(await self.trunc(await self.mul(z, y), scale), 0, (1 << (scale + 1)) + 64)
-            y = await self.trunc(await self.mul(y, (2 << scale) - zy), scale)
-            y, error = self.within(y, 0, most), error * error
-        # 1/a = y·2^(a.scale − shift), brought to the target scale.
-        drop = shift - a.scale + scale - target
-        result = y.as_scale(target + drop)
-        return await self.trunc(result, drop) if drop > 0 else result.rescaled(target)
 
     # ---- boundary ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import pytest
 from tacita.deploy.attack.engines import clear, info, secure
 from tacita.protocols.mpc import demand as demands
 from tacita.protocols.mpc.engine import Engine, Secret
+from tacita.protocols.mpc.reciprocal import reciprocal
 
 SIZE = 40
 LIMIT, LEAST = 1 << 40, 1 << 16
@@ -70,7 +71,7 @@ async def rounded_program(engine: Engine) -> None:
     await engine.to_cipher("each0", parts[0])
     await engine.to_cipher("each1", parts[1])
     await engine.to_cipher("coarse", await engine.clip(v["a"], engine.zeros(SIZE, 0), v["positive"], 10))
-    await engine.to_cipher("reciprocal", await engine.reciprocal(v["positive"].as_scale(32), 32))
+    await engine.to_cipher("reciprocal", await reciprocal(engine, v["positive"].as_scale(32), 32))
 
 
 @every_engine

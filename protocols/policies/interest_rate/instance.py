@@ -12,6 +12,7 @@ from tacita.crypto.proofs.range import Relations
 from tacita.protocols.admm.problem import FRACTION
 from tacita.protocols.mpc.demand import Demand, dry_run
 from tacita.protocols.mpc.engine import Engine, Secret, fixed
+from tacita.protocols.mpc.reciprocal import reciprocal
 from tacita.protocols.policies.base import EVERYBODY, InputPlace, Report
 from tacita.protocols.policies.interest_rate import committee
 from tacita.protocols.policies.interest_rate.committee import ONE, Programs
@@ -141,10 +142,10 @@ class Committee:
         # Positive for every preference in range; 1 + λ·μ is least at one end.
         ends = [ONE * ONE + mu * p for mu in self.plan.slopes for p in (preference.lo, preference.hi)]
         denominator = engine.within(denominator, min(ends), max(ends))
-        reciprocal = await engine.reciprocal(await engine.trunc(denominator, FRACTION), FRACTION)
+        inverse = await reciprocal(engine, await engine.trunc(denominator, FRACTION), FRACTION)
         linear = await committee.linear_terms(engine, terms, state, 1)
         floor = engine.public(np.full(m, terms.floor, dtype=object), FRACTION)
-        return Programs(reciprocal, linear, floor, None)
+        return Programs(inverse, linear, floor, None)
 
     async def _own(self, engine: Engine, blocks: Mapping[str, Secret]) -> Programs:
         """Every member's own program, inside everybody's limits."""
