@@ -70,10 +70,13 @@ def raw(cluster: Deviant, name: str, entropy: SeededEntropy) -> None:
     def rewrite(envelope: Envelope, receiver: str) -> Any:
         if envelope.round != name:
             return envelope
-        data = mutated(sign(envelope, cluster.identities[cluster.liar]), entropy)
-        # The label is what a node sorts messages by before it looks inside.
-        start = data[:SIGNATURE_BYTES].ljust(SIGNATURE_BYTES, b"\0")
-        return [start + envelope.session + data[SIGNATURE_BYTES + 32 :]]
+        honest = damaged = sign(envelope, cluster.identities[cluster.liar])
+        while damaged == honest:
+            data = mutated(honest, entropy)
+            # The label stays: it is what a node sorts messages by before it looks inside.
+            start = data[:SIGNATURE_BYTES].ljust(SIGNATURE_BYTES, b"\0")
+            damaged = start + envelope.session + data[SIGNATURE_BYTES + 32 :]
+        return [damaged]
 
     cluster.rewrite = rewrite
 
