@@ -20,7 +20,8 @@ from tacita.protocols.mpc.engine import Engine, Index, Secret
 
 RELAXATION = 1.6
 COARSE_BITS = (26, 24, 20, 16)
-"""Low bits that comparisons ignore, by quarters of the iterations; the last iteration ignores none."""
+"""Low bits that comparisons ignore with three and four nodes, by quarters of the iterations; the last iteration ignores
+none."""
 
 Report = Callable[[int, int], None]
 """Called with (iteration, iterations); both are public."""
@@ -34,10 +35,12 @@ class Solution:
     price: Secret
 
 
-def coarse_bits(done: int, iterations: int) -> int:
+def coarse_bits(done: int, iterations: int, ulp: int) -> int:
     """How coarsely the iteration after `done` others compares: ADMM contracts what early ones are off, and the last
-    one compares exactly."""
-    return 0 if done + 1 == iterations else COARSE_BITS[4 * done // iterations]
+    one compares exactly. More nodes are off by more (`coarse_error`) and ignore fewer bits, so that nobody is off by
+    more than four nodes: 2 fewer bits with five and six, 4 with seven."""
+    fewer = ((ulp - 1) // 4).bit_length()
+    return 0 if done + 1 == iterations else COARSE_BITS[4 * done // iterations] - fewer
 
 
 async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, report: Report) -> Solution:
@@ -59,7 +62,7 @@ async def solve(engine: Engine, market: Market, bids: Bids, iterations: int, rep
         return vector.times(np.resize(market.constant(real), vector.size), FRACTION)
 
     for k in range(iterations):
-        coarse = coarse_bits(k, iterations)
+        coarse = coarse_bits(k, iterations, engine.info.ulp)
         # 1. every bidder's proximal step
         centre = x - (x_mean - y_mean + u)[slot]
         x = await local.proximal(centre, coarse)

@@ -232,7 +232,7 @@ class Stack:
         """A fixed number of iterations; the last one compares at full precision. Returns the state and x."""
         x = z.x
         for k in range(iterations):
-            z, x = await self.iterate(z, coarse_bits(k, iterations))
+            z, x = await self.iterate(z, coarse_bits(k, iterations, self.engine.info.ulp))
             report(k + 1, iterations)
         return z, x
 

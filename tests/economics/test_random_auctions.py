@@ -108,3 +108,11 @@ def test_early_slots_leave_room_for_the_minimums_of_later_ones() -> None:
             check_feasible(auction, committed(auction, inputs), outputs["allocation"], outputs["supply"])
     plain = solve_plain(auction.terms, inputs)
     assert plain.supply[0] < 10.4 - 1.25 + 1e-9, "the later minimums bind"
+
+
+@pytest.mark.parametrize(("name", "seed"), [("S0", 20031), ("S0", 20037), ("Q0", 20048), ("Q0", 20139)])
+def test_seven_nodes_reach_the_gap_although_each_adds_to_the_error_of_a_coarse_comparison(name: str, seed: int) -> None:
+    """Were they to ignore as many bits as three nodes, these would end at 0.0005 to 0.002."""
+    auction, inputs = random_files(name, seed, (2, 12), (1, 3), payment_rule="uniform").read()
+    outcome, _ = run_clear(auction, inputs, noise=seed - 20000, parties=7)
+    assert gap(solve_plain(auction.terms, inputs), outcome)["welfare"] <= USUAL

@@ -164,6 +164,58 @@ def test_a_coarse_comparison_errs_near_zero_only_and_the_clear_engine_is_no_more
     assert clear(near_zero, inputs, parties)["part"] == [x if x < most else 0 for x in inputs["a"]]
 
 
+TIGHT = [(-1, 0), (-1, 1), (-2, 1), (-4, 4), (-16, 15), (-(1 << 16), (1 << 16) - 1), (-(1 << 17), (1 << 17) - 1)]
+"""Intervals that fill a width, with whole digits and with half a one left over."""
+
+
+@pytest.mark.parametrize(("parties", "seeds"), [(3, 4), (4, 2), (7, 1)])
+def test_comparisons_hold_at_both_ends_of_the_public_interval(parties: int, seeds: int) -> None:
+    """A coarse comparison moves its operand beyond these ends, where it still has a sign."""
+
+    async def compares(engine: Engine) -> None:
+        for lo, hi in TIGHT:
+            a = await engine.from_cipher(f"a{lo}", 8, 0, lo, hi)
+            await engine.to_cipher(f"negative{lo}", await engine.negative(a))
+            await engine.to_cipher(f"zero{lo}", await engine.is_zero(a))
+            for coarse in (0, 1, NEAR):
+                await engine.to_cipher(f"part{coarse}{lo}", await engine.negative_part(a, coarse))
+
+    inputs = {f"a{lo}": [lo, hi, -1, 0] * 2 for lo, hi in TIGHT}
+    for seed in range(seeds):
+        run = secure(compares, inputs, parties, f"ends {parties} {seed}")
+        for lo, hi in TIGHT:
+            values = inputs[f"a{lo}"]
+            assert run.outputs[f"negative{lo}"] == [int(x < 0) for x in values]
+            assert run.outputs[f"zero{lo}"] == [int(x == 0) for x in values]
+            for coarse in (0, 1, NEAR):
+                most = info(parties).ulp << coarse - 1 if coarse else 0
+                for x, part in zip(values, run.outputs[f"part{coarse}{lo}"], strict=True):
+                    allowed = {x if x < 0 else 0} if x < -most or x >= most else {0, x}
+                    assert part in allowed, f"{x} in [{lo}, {hi}], coarse {coarse}: {part}"
+        for engine in run.engines:
+            assert engine.ledger == list(run.demand.openings) and engine._digits.shape[2] == 0
+
+
+@pytest.mark.parametrize("parties", [3, 4, 5, 6, 7])
+def test_widths_leave_room_for_what_a_coarse_comparison_adds_and_hold_whole_digits(parties: int) -> None:
+    """About every power of two, less the error and not: C terms below 2^g, moved down by C·2^(g−1)."""
+    engine = demands.DryRun(info(parties))
+    for coarse in (0, 1, 2, NEAR, 58):
+        added = engine.info.ulp * ((1 << coarse) - 1)
+        down = engine.info.ulp << coarse - 1 if coarse else 0
+        places = [(1 << k) - less + d for k in (1, 5, 16, 70) for less in (0, down, added - down) for d in (-1, 0, 1)]
+        for end in [x for x in places if x > 0]:
+            for lo, hi in ((-end, 0), (-1, end), (-end, end)):
+                a = Secret(engine, None, 1, 0, lo, hi)
+                width = engine.compared_bits(a, coarse)
+                assert -(1 << width - 1) <= lo - down and hi + added - down < 1 << width - 1, (coarse, lo, hi)
+                assert (width - 1 - coarse) % 2 == 0 < width - 1 - coarse
+                least = max((down - lo - 1).bit_length(), (hi + down).bit_length(), coarse + 1)
+                assert width <= least + 2, "no more than what fills a digit"
+                tested = engine.tested_bits(a)
+                assert tested % 2 == 0 and -(1 << tested - 1) <= lo and hi < 1 << tested - 1
+
+
 @pytest.mark.parametrize("security", ["passive", "abort"])
 @pytest.mark.parametrize("parties", [3, 4], ids=["m3", "m4"])
 def test_the_ledger_of_openings_is_the_list_that_the_dry_run_announced(parties: int, security: str) -> None:

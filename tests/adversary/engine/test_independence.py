@@ -4,6 +4,12 @@ Two worlds with the same randomness and the same deviation, but different inputs
 lengths of all messages, the error and the step of every node.
 """
 
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
@@ -12,6 +18,7 @@ from tacita.deploy.attack.engines import HEADER, Inputs, Make, RecordingEngine, 
 from tacita.deploy.attack.programs import FIRST, dropped, every_operation, wrong_share
 from tacita.protocols.faults import SuspectFault
 from tacita.protocols.mpc.engine import Engine
+from tacita.protocols.mpc.runtime import SessionRuntime
 
 WORLDS: list[Inputs] = [{"a": [-1024, 1024], "b": [1, 1024]}, {"a": [0, 0], "b": [700, 700]}]
 SEEDS = 64
@@ -83,6 +90,45 @@ def test_honest_sessions_never_stop(parties: int, sessions: int) -> None:
 @pytest.mark.parametrize(("parties", "sessions"), [(3, 1000), (4, 200), (5, 100), (7, 40)])
 def test_a_thousand_honest_sessions_never_stop(parties: int, sessions: int) -> None:
     never_abort(parties, sessions)
+
+
+def slowly(draw: Callable[[tuple[int, int]], int]) -> Callable[..., Callable[[bytes], None]]:
+    """`SessionRuntime.feed` with messages that wait for some turns of the event loop; those of one link keep order."""
+    feed = SessionRuntime.feed
+
+    def slow(runtime: SessionRuntime, peer: int) -> Callable[[bytes], None]:
+        deliver, loop = feed(runtime, peer), asyncio.get_running_loop()
+        waiting = runtime.__dict__.setdefault("waiting", {}).setdefault(peer, deque())
+
+        def turn(left: int) -> None:
+            loop.call_soon(turn, left - 1) if left else deliver(waiting.popleft())
+
+        def take(data: bytes) -> None:
+            waiting.append(data)
+            turn(draw((peer, runtime.pid)))
+
+        return take
+
+    return slow
+
+
+@pytest.mark.parametrize(("parties", "schedules"), [(3, 10), (4, 5), (5, 3)])
+def test_nodes_agree_whenever_their_messages_arrive(
+    parties: int, schedules: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some links are slow, so that messages come before and after their step; steps and openings are the same."""
+    right = attempt(every_operation, WORLDS[0], parties, "schedule")
+    for n in range(schedules):
+        random = np.random.default_rng([parties, n])
+        slow = dict(zip(product(range(parties), repeat=2), random.random(parties**2) < 1 / 3, strict=True))
+        with monkeypatch.context() as patch:
+            draw = slowly(lambda link: int(random.integers(0, 12 if slow[link] else 2)))  # noqa: B023
+            patch.setattr(SessionRuntime, "feed", draw)
+            run = attempt(every_operation, WORLDS[0], parties, "schedule")
+        assert run.ends == [None] * parties and run.outputs == right.outputs, f"schedule {n}: {run.ends}"
+        for engine in run.engines:
+            assert engine.ledger == list(run.demand.openings) and engine.raw == right.engines[0].raw
+            assert engine.shares.position == right.engines[0].shares.position
 
 
 # ---- the ready round ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 from tacita.deploy.attack.cheaters import cheating, once
 from tacita.deploy.attack.engines import HEADER, Make, RecordingEngine, Run, attempt, secure
+from tacita.deploy.attack.programs import READY, dropped
 from tacita.deploy.attack.verification import HALVES, OPERANDS, compare, lowest_bit
 from tacita.protocols.faults import MachineFault, SuspectFault
 from tacita.protocols.mpc.demand import COMPARISON, signs_are_dealt
@@ -70,6 +71,23 @@ class ProductsOnly(Honest):  # type: ignore[misc, valid-type]
             drawn = await draw(ready, count)
             if count == halves.shape[1] + 1:
                 drawn[0] = 0  # γ
+            return drawn
+
+        self._coin = coin  # type: ignore[method-assign]
+        await super()._check_halves(halves, first, rest)
+        self._coin = draw  # type: ignore[method-assign]
+
+
+class OneCoefficient(Honest):  # type: ignore[misc, valid-type]
+    """Checks the plain sum over a block, times one coefficient that nobody knew."""
+
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        draw = self._coin
+
+        async def coin(ready: bytes, count: int) -> IntArray:
+            drawn = await draw(ready, count)
+            if count == halves.shape[1] + 1:
+                drawn[1:] = drawn[1]  # α
             return drawn
 
         self._coin = coin  # type: ignore[method-assign]
@@ -213,6 +231,30 @@ def test_control_without_the_check_the_bit_is_none_and_the_comparison_goes_on(pa
     assert [i for i, bit in enumerate(bits_of(run)) if bit not in (0, 1)] == [3]
 
 
+class ProductsUnchecked(Honest):  # type: ignore[misc, valid-type]
+    """An engine that does not look at the tags of digits' products."""
+
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        self._log.pop()
+        await super()._check_halves(halves, first, rest)
+
+
+@pytest.mark.parametrize("parties", [3, 4, 5, 7])
+def test_a_wrong_product_of_a_digits_bits_ends_the_session_before_it_is_used(parties: int) -> None:
+    """Control: nothing else shows it, and a digit that is none of 0 to 3 decides a sign."""
+
+    def with_error(honest: type[RecordingEngine]) -> Run:
+        nodes: dict[int, Make] = dict.fromkeys(range(parties), honest)
+        nodes[LIAR] = cheating(once(HALVES + 2, 3, 1), honest)  # after that of the halves' tags
+        return attempt(program, INPUTS, parties, "product of bits", nodes=nodes)
+
+    assert ended_before_use(with_error(Honest))
+    control = with_error(ProductsUnchecked)
+    assert control.first is None, control.ends
+    x, y, both = digits_of(control)
+    assert list(np.flatnonzero(both != x * y)) == [3]
+
+
 def dealing(factor: int, base: type[RecordingEngine]) -> Make:
     """A first node that deals a multiple of its fourth half."""
 
@@ -293,3 +335,62 @@ def test_an_error_that_cancels_the_check_is_caught_by_its_tag(parties: int) -> N
     run = attempt(program, INPUTS, parties, "cancel", nodes=nodes)
     assert ended_before_use(run)
     assert not any(entry.kind == "sign check" for engine in run.engines for entry, _ in engine.values)
+
+
+def turning_two(base: type[RecordingEngine]) -> Make:
+    """A third node that turns the first two halves over if they are −b/2 and b/2, for the signs b that it knows.
+
+    Errors of b on the first and −b on the second cancel in a plain sum of h·b − a, and in one of h² − 1/4 if a is −1/2
+    and 1/2.
+    """
+
+    class Turning(base):  # type: ignore[misc, valid-type]
+        async def _dealt_halves(self, count: int) -> tuple[IntArray, IntArray, IntArray]:
+            deal, shares = self.shares.deal_halves, self.shares
+
+            async def remembers(count: int) -> tuple[IntArray, IntArray]:
+                first, rest = await deal(count)
+                (weight,) = (w for s, w in shares._weights.items() if 0 not in s)
+                self.signs = [1 if share == weight % shares.prime else -1 for share in rest[:2]]
+                return first, rest
+
+            shares.deal_halves = remembers  # type: ignore[method-assign]
+            return tuple(await super()._dealt_halves(count))  # type: ignore[return-value]
+
+    def errors(engine: RecordingEngine, number: int, length: int) -> dict[int, int]:
+        return {0: engine.signs[0], 1: -engine.signs[1]} if number == HALVES else {}  # type: ignore[attr-defined]
+
+    return cheating(errors, Turning)
+
+
+@pytest.mark.parametrize("parties", [3, 4])
+def test_control_with_one_coefficient_for_all_halves_two_errors_cancel_and_tell_two_bits(parties: int) -> None:
+    """About every fourth time, and then both are known; with a coefficient for each every session ends alike."""
+    passed, shapes = 0, set()
+    for n in range(16):
+        for honest in (OneCoefficient, Honest):
+            nodes: dict[int, Make] = dict.fromkeys(range(parties), honest)
+            nodes[LIAR] = turning_two(honest)
+            run = attempt(compare, {"a": [0] * OPERANDS}, parties, f"two {n}", nodes=nodes)
+            if honest is Honest:
+                assert ended_before_use(run)
+                shapes.add(run.shape())
+            elif run.first is None:
+                first, second = run.engines[LIAR].signs  # type: ignore[attr-defined]
+                assert bits_of(run)[:2] == [(1 + first) // 2, (1 - second) // 2]
+                passed += 1
+    assert 0 < passed < 12
+    assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("parties", [3, 4, 5])
+def test_nobody_opens_the_coin_of_the_check_while_a_message_about_the_digits_is_missing(parties: int) -> None:
+    """The last message that a node sends to another one before it says that it is ready itself, if there is one."""
+    honest = secure(program, INPUTS, parties, "coin")
+    coin, links = HEADER + honest.engines[0].shares.width, {(i, j) for i, j, _ in honest.traffic}
+    for link in sorted(links):
+        lengths = [length for i, j, length in honest.traffic if (i, j) == link]
+        assert lengths.index(HEADER + READY) < lengths.index(coin)
+        last = lengths.index(HEADER + READY)
+        run = attempt(program, INPUTS, parties, "coin", dropped(*link, last))
+        assert (coin in {length for _, _, length in run.traffic}) == (last == 0), f"message {last} of {link}"
