@@ -7,6 +7,7 @@ import pytest
 
 from tacita.deploy.attack.engines import clear, info, secure
 from tacita.protocols.mpc import demand as demands
+from tacita.protocols.mpc import engine as engines
 from tacita.protocols.mpc.engine import Engine, Secret
 from tacita.protocols.mpc.reciprocal import reciprocal
 
@@ -164,8 +165,8 @@ def test_a_coarse_comparison_errs_near_zero_only_and_the_clear_engine_is_no_more
     assert clear(near_zero, inputs, parties)["part"] == [x if x < most else 0 for x in inputs["a"]]
 
 
-TIGHT = [(-1, 0), (-1, 1), (-2, 1), (-4, 4), (-16, 15), (-(1 << 16), (1 << 16) - 1), (-(1 << 17), (1 << 17) - 1)]
-"""Intervals that fill a width, with whole digits and with half a one left over."""
+TIGHT = [(-1, 0), (-1, 1), (-2, 1), (-4, 4), (-16, 15), (-(1 << 16), (1 << 16) - 1), (0, 0), (0, 3), (-4, -1)]
+"""Intervals that fill a width, with whole digits and with half a one left over; some decide by themselves."""
 
 
 @pytest.mark.parametrize(("parties", "seeds"), [(3, 4), (4, 2), (7, 1)])
@@ -173,27 +174,47 @@ def test_comparisons_hold_at_both_ends_of_the_public_interval(parties: int, seed
     """A coarse comparison moves its operand beyond these ends, where it still has a sign."""
 
     async def compares(engine: Engine) -> None:
-        for lo, hi in TIGHT:
-            a = await engine.from_cipher(f"a{lo}", 8, 0, lo, hi)
-            await engine.to_cipher(f"negative{lo}", await engine.negative(a))
-            await engine.to_cipher(f"zero{lo}", await engine.is_zero(a))
+        for n, (lo, hi) in enumerate(TIGHT):
+            a = await engine.from_cipher(f"a{n}", 8, 0, lo, hi)
+            await engine.to_cipher(f"negative{n}", await engine.negative(a))
+            await engine.to_cipher(f"zero{n}", await engine.is_zero(a))
             for coarse in (0, 1, NEAR):
-                await engine.to_cipher(f"part{coarse}{lo}", await engine.negative_part(a, coarse))
+                await engine.to_cipher(f"part{coarse}{n}", await engine.negative_part(a, coarse))
 
-    inputs = {f"a{lo}": [lo, hi, -1, 0] * 2 for lo, hi in TIGHT}
+    inputs = {f"a{n}": [lo, hi, max(lo, min(hi, -1)), max(lo, min(hi, 0))] * 2 for n, (lo, hi) in enumerate(TIGHT)}
     for seed in range(seeds):
         run = secure(compares, inputs, parties, f"ends {parties} {seed}")
-        for lo, hi in TIGHT:
-            values = inputs[f"a{lo}"]
-            assert run.outputs[f"negative{lo}"] == [int(x < 0) for x in values]
-            assert run.outputs[f"zero{lo}"] == [int(x == 0) for x in values]
+        for n, interval in enumerate(TIGHT):
+            values = inputs[f"a{n}"]
+            assert run.outputs[f"negative{n}"] == [int(x < 0) for x in values]
+            assert run.outputs[f"zero{n}"] == [int(x == 0) for x in values]
             for coarse in (0, 1, NEAR):
                 most = info(parties).ulp << coarse - 1 if coarse else 0
-                for x, part in zip(values, run.outputs[f"part{coarse}{lo}"], strict=True):
-                    allowed = {x if x < 0 else 0} if x < -most or x >= most else {0, x}
-                    assert part in allowed, f"{x} in [{lo}, {hi}], coarse {coarse}: {part}"
+                for x, part in zip(values, run.outputs[f"part{coarse}{n}"], strict=True):
+                    allowed = {min(x, 0)} if x < -most or x >= most else {0, x}
+                    assert part in allowed, f"{x} in {interval}, coarse {coarse}: {part}"
         for engine in run.engines:
             assert engine.ledger == list(run.demand.openings) and engine._digits.shape[2] == 0
+
+
+def test_large_comparisons_come_in_batches_as_the_dry_run_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches bound the memory; the result does not depend on them."""
+
+    async def compares(engine: Engine) -> None:
+        v = await take(engine)
+        await engine.to_cipher("less", await engine.less(v["a"], v["b"]))
+        await engine.to_cipher("clip", await engine.clip(v["a"], engine.zeros(SIZE, 0), v["positive"]))
+        await engine.to_cipher("coarse", await engine.negative_part(v["a"], 30))
+        await engine.to_cipher("is_zero", await engine.is_zero(v["a"] - v["b"]))
+
+    monkeypatch.setattr(engines, "BATCH_BITS", 200)
+    run = secure(compares, vectors(6), 3, "batches")
+    compared = [o for o in run.demand.openings if o.kind in (demands.COMPARISON, demands.ZERO_TEST)]
+    assert max(o.count * (o.width - o.coarse) for o in compared) <= 200
+    assert max(o.count for o in compared) > 10, "what is coarse needs no small batches"
+    assert all(engine.ledger == list(run.demand.openings) for engine in run.engines)
+    right = clear(compares, vectors(6))
+    assert all(run.outputs[label] == right[label] for label in ("less", "clip", "is_zero"))
 
 
 @pytest.mark.parametrize("parties", [3, 4, 5, 6, 7])
