@@ -8,7 +8,6 @@ large for its mask, and whether a wrong product is zero tells something about it
 `security = "passive"` there is one row, no log, and no such protection.
 """
 
-import asyncio
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -138,11 +137,9 @@ class SharedEngine(Engine):
     async def _trunc(self, a: IntArray, bits: int, width: int) -> IntArray:
         """Open v + 2^s + r ≥ 0 with r = Σ r_S; subtract the shared Σ (r_S >> bits): no random bits needed."""
         mask, shifted = self.shares.bounded(a.shape[1], self.term_bits + width, bits)
+        known = await self.authenticate(shifted)
         lift = 1 << max(width - 1, bits)  # a multiple of 2^bits
-        masked, entry = (a[0] + mask + lift) % self.prime, Opening(TRUNCATION, len(mask), width)
-        # The tags travel with the opening: it needs only the shares, and the next verification looks at the tags.
-        await self.before_opening(entry)
-        opened, known = await asyncio.gather(self.open(masked, entry), self.authenticate(shifted))
+        opened = await self.open((a[0] + mask + lift) % self.prime, Opening(TRUNCATION, len(mask), width))
         offset = (lift >> bits) + self.info.ulp // 2
         return (self.one * ((opened >> bits) - offset) - known) % self.prime
 
