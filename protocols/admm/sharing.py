@@ -35,11 +35,11 @@ class Solution:
     price: Secret
 
 
-def coarse_bits(done: int, iterations: int, ulp: int) -> int:
+def coarse_bits(done: int, iterations: int, ulp: int, fewer: int = 0) -> int:
     """How coarsely the iteration after `done` others compares: ADMM contracts what early ones are off, and the last
     one compares exactly. More nodes are off by more (`coarse_error`) and ignore fewer bits, so that nobody is off by
-    more than four nodes: 2 fewer bits with five and six, 4 with seven."""
-    fewer = ((ulp - 1) // 4).bit_length()
+    more than four nodes: 2 fewer bits with five and six, 4 with seven. `fewer`: of a method that contracts slowly."""
+    fewer += ((ulp - 1) // 4).bit_length()
     return 0 if done + 1 == iterations else COARSE_BITS[4 * done // iterations] - fewer
 
 

@@ -21,6 +21,8 @@ from tacita.protocols.admm.problem import FRACTION, Bids, Market
 from tacita.protocols.admm.sharing import RELAXATION, Report, coarse_bits
 from tacita.protocols.mpc.engine import Engine, Index, IntArray, Secret, fixed
 
+FEWER_COARSE_BITS = 4
+"""Than for slots without coupling: errors of early iterations fade more slowly here."""
 SLACK_WEIGHT = 0.25
 """ρ_s/ρ = ρ_q/ρ_y; with it every factor between μ' and u is a multiple of 1/4."""
 
@@ -232,7 +234,7 @@ class Stack:
         """A fixed number of iterations; the last one compares at full precision. Returns the state and x."""
         x = z.x
         for k in range(iterations):
-            z, x = await self.iterate(z, coarse_bits(k, iterations, self.engine.info.ulp))
+            z, x = await self.iterate(z, coarse_bits(k, iterations, self.engine.info.ulp, FEWER_COARSE_BITS))
             report(k + 1, iterations)
         return z, x
 
