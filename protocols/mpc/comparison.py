@@ -111,9 +111,7 @@ def _weighted(digits: IntArray) -> IntArray:
     """Σ 4^i·(x + 2y) over the digits."""
     values = digits[:, 0] + 2 * digits[:, 1]
     weights = np.array([1 << 2 * i for i in range(values.shape[1])], dtype=object)
-    return (
-        np.stack([weights.dot(row) for row in values]) if len(weights) else np.zeros(values[:, 0].shape, dtype=object)
-    )
+    return np.stack([weights.dot(row) for row in values])
 
 
 def _base4(values: IntArray, digits: int) -> NDArray[np.uint8]:

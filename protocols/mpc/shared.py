@@ -4,8 +4,7 @@ With `security = "abort"` every value x is a pair ([x], [r·x]), where r is one 
 opened. A product gives both rows in one resharing and is logged. `verify` checks everything logged so far with
 random coefficients that nobody knew when the products were made; whoever changed a value would have had to change
 its tag by r times as much. It runs before every opening but that of random squares: a wrong operand could be too
-large for its mask, and whether a wrong product is zero tells something about its factors. With
-`security = "passive"` there is one row, no log, and no such protection.
+large for its mask. With `security = "passive"` there is one row, no log, and no such protection.
 """
 
 import hashlib
@@ -255,9 +254,8 @@ class SharedEngine(Engine):
 
     async def _make_digits(self, count: int) -> IntArray:
         """Bits h + 1/2 for random h = ±1/2, and their products, checked before one of them meets anything private."""
-        halves, first, rest = await (self._dealt_halves if signs_are_dealt(self.info) else self._square_roots)(
-            2 * count
-        )
+        make = self._dealt_halves if signs_are_dealt(self.info) else self._square_roots
+        halves, first, rest = await make(2 * count)
         bits = halves + self.one * ((self.prime + 1) // 2)
         x, y = bits[:, :count], bits[:, count:]
         both = await self.multiply(x, y)

@@ -61,38 +61,38 @@ class SignsOnly(Honest):  # type: ignore[misc, valid-type]
         await super()._check_halves(halves, 0 * first, 0 * rest)
 
 
-class ProductsOnly(Honest):  # type: ignore[misc, valid-type]
+class OtherCoin(Honest):  # type: ignore[misc, valid-type]
+    """An engine that checks its random bits with other coefficients than it drew."""
+
+    def change(self, drawn: IntArray) -> None:
+        """γ stands first, then every α."""
+
+    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
+        draw = self._coin
+
+        async def coin(ready: bytes, count: int) -> IntArray:
+            drawn = await draw(ready, count)
+            if count == halves.shape[1] + 1:
+                self.change(drawn)
+            return drawn
+
+        self._coin = coin  # type: ignore[method-assign]
+        await super()._check_halves(halves, first, rest)
+        self._coin = draw  # type: ignore[method-assign]
+
+
+class ProductsOnly(OtherCoin):
     """Checks that each is the product that it should be, not that it is a sign."""
 
-    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
-        draw = self._coin
-
-        async def coin(ready: bytes, count: int) -> IntArray:
-            drawn = await draw(ready, count)
-            if count == halves.shape[1] + 1:
-                drawn[0] = 0  # γ
-            return drawn
-
-        self._coin = coin  # type: ignore[method-assign]
-        await super()._check_halves(halves, first, rest)
-        self._coin = draw  # type: ignore[method-assign]
+    def change(self, drawn: IntArray) -> None:
+        drawn[0] = 0  # γ
 
 
-class OneCoefficient(Honest):  # type: ignore[misc, valid-type]
+class OneCoefficient(OtherCoin):
     """Checks the plain sum over a block, times one coefficient that nobody knew."""
 
-    async def _check_halves(self, halves: IntArray, first: IntArray, rest: IntArray) -> None:
-        draw = self._coin
-
-        async def coin(ready: bytes, count: int) -> IntArray:
-            drawn = await draw(ready, count)
-            if count == halves.shape[1] + 1:
-                drawn[1:] = drawn[1]  # α
-            return drawn
-
-        self._coin = coin  # type: ignore[method-assign]
-        await super()._check_halves(halves, first, rest)
-        self._coin = draw  # type: ignore[method-assign]
+    def change(self, drawn: IntArray) -> None:
+        drawn[1:] = drawn[1]  # α
 
 
 def digits_of(run: Run, row: int = 0) -> IntArray:
