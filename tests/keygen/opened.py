@@ -21,9 +21,13 @@ sys.addaudithook(hook)
 
 
 def audited(folder: Path, log: Path) -> dict[str, str]:
-    """Environment of a process whose opened paths go to `log`; `folder` keeps the hook."""
-    folder.mkdir(exist_ok=True)
-    (folder / "sitecustomize.py").write_text(HOOK)
+    """Environment of a process whose opened paths go to `log`; `folder` keeps the hook.
+
+    The hook is written once: a process that starts while it is written again would read half of it, or nothing.
+    """
+    if not folder.exists():
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(HOOK)
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
     return {"PYTHONPATH": path, "TACITA_TEST_OPENED": str(log)}
 
