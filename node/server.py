@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -18,13 +16,14 @@ import grpc.aio
 from tacita.crypto import signature
 from tacita.crypto.entropy import SystemEntropy
 from tacita.node import files
-from tacita.node.config import Loaded, Tls
+from tacita.node.config import Loaded
 from tacita.node.health import check_held, check_own_keys
 from tacita.node.identity import fingerprint
 from tacita.node.journal import Journal
 from tacita.node.keys import KeyWork, Making
 from tacita.node.limits import Early
 from tacita.node.probes import Answer, Probes
+from tacita.node.services import ControlService, PeerService, credentials
 from tacita.node.solver import EngineBug, Worker
 from tacita.node.transport import OPTIONS, Transport
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
@@ -37,7 +36,6 @@ from tacita.protocols.faults import (
     LocalFault,
     MachineFault,
     ProtocolFault,
-    TacitaError,
 )
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.party import Event, Hosted, Job, Party, Result, Solved
@@ -50,7 +48,6 @@ EARLY_BYTES, EARLY_ENGINE_BYTES = 8 << 20, 64 << 20
 """Bytes per peer that may wait for a session, or for its computation, that this node has not reached yet."""
 CONNECT_SECONDS = 20.0
 PROBE_SECONDS = 2.0
-CERTIFICATE_PART = 1 << 19
 
 
 class Node:
@@ -92,8 +89,8 @@ class Node:
         """Listen and dial; raises MachineFault if the address is taken."""
         tls = self.loaded.tls
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=256)
-        tacita_pb2_grpc.add_PeerServicer_to_server(_PeerService(self), server)
-        tacita_pb2_grpc.add_ControlServicer_to_server(_ControlService(self), server)
+        tacita_pb2_grpc.add_PeerServicer_to_server(PeerService(self), server)
+        tacita_pb2_grpc.add_ControlServicer_to_server(ControlService(self), server)
         where = self.loaded.address
         try:
             port = server.add_secure_port(where, credentials(tls))
@@ -251,20 +248,20 @@ class Node:
             except TimeoutError:
                 raise Absent(name, "connection") from None
 
-    async def _solve(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
+    async def _solve(self, job: Job, report: Callable[[int, int], None]) -> Solved:
         worker, self._spare = self._spare or Worker(), None
-        self._engines[session] = worker
-        names = self.loaded.roster.names
+        self._engines[job.session] = worker
+        key = self.loaded.identity.signing
 
         def relay(peer: int, data: bytes) -> None:
-            self.transport.send_engine(names[peer], session, data)
+            self.transport.send_engine(job.nodes[peer], job.session, job.frame(peer, data).sign(key))
 
         try:
-            for peer, data in self._early_engine.release(session):
-                worker.feed(names.index(peer), data)
+            for peer, data in self._early_engine.release(job.session):
+                worker.feed(job.nodes.index(peer), data)
             return await worker.run(job, relay, report)
         finally:
-            self._engines.pop(session, None)
+            self._engines.pop(job.session, None)
             self._cost[str(job.terms["session"]["name"])] = worker.cost
             worker.close()
             if self._spare is None and self._server is not None:
@@ -290,6 +287,14 @@ class Node:
         while (path := folder / ("evidence.json" if number == 1 else f"evidence-{number}.json")).exists():
             number += 1
         files.write(path, to_file(evidence, self.loaded.roster))
+        return str(path.relative_to(self.loaded.folder.path))
+
+    def keep_introduction(self, fault: ProtocolFault) -> str:
+        """Save, once, what a peer signed under a name that is not its own; returns the path in this node's folder."""
+        assert fault.evidence is not None
+        path = self.loaded.folder.path / "refused" / f"{fault.culprit}.json"
+        if not path.exists():
+            files.write(path, to_file(fault.evidence, self.loaded.roster))
         return str(path.relative_to(self.loaded.folder.path))
 
     # ---- what the services need -------------------------------------------------------------------------------
@@ -335,117 +340,3 @@ class Node:
         path = self.loaded.folder.path / "reports" / f"report-{time.time_ns()}.txt"
         files.write(path, ("\n".join([VERSION, *places, detail]) + "\n").encode(), files.PRIVATE)
         return path
-
-
-def credentials(tls: Tls) -> grpc.ServerCredentials:
-    """Mutual TLS: who has no certificate of the cluster's authority does not get past the handshake."""
-    pair = [(tls.own.key, tls.own.certificate)]
-    return grpc.ssl_server_credentials(pair, tls.authority, require_client_auth=True)
-
-
-def _peer_name(context: Any) -> str:
-    """The name in the peer's certificate."""
-    names = context.auth_context().get("x509_subject_alternative_name", [])
-    return names[0].decode() if len(names) == 1 else ""
-
-
-class _PeerService(tacita_pb2_grpc.PeerServicer):
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    async def Connect(self, request_iterator: Any, context: Any) -> AsyncIterator[tacita_pb2.Frame]:
-        name = _peer_name(context)
-        claimed = dict(context.invocation_metadata()).get("node", "")
-        if claimed != name or not self._node.transport.accepts(name):
-            why = "a stream that is not expected" if claimed == name else "its certificate has another name"
-            self._node.transport.refusals.note(name, why)
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this stream is not accepted")
-        await context.send_initial_metadata((("node", self._node.name),))
-        async for frame in self._node.transport.serve(name, request_iterator):
-            yield frame
-
-
-class _ControlService(tacita_pb2_grpc.ControlServicer):
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    async def _authorise(self, context: Any) -> None:
-        pems = context.auth_context().get("x509_pem_cert", [])
-        if len(pems) != 1 or not self._node.is_operator(pems[0]):
-            self._node.transport.refusals.note(_peer_name(context), "only this node's operator may do this")
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only this node's operator may do this")
-
-    async def Status(self, request: Any, context: Any) -> tacita_pb2.StatusReply:
-        await self._authorise(context)
-        return await self._node.status(request.probe)
-
-    async def Run(self, request: Any, context: Any) -> AsyncIterator[tacita_pb2.RunEvent]:
-        await self._authorise(context)
-        events = _Events()
-        work = asyncio.ensure_future(self._node.run(request.session, events.report))
-        async for event in events.until(work):
-            yield event
-        async for last in self._finish(request.session, work):
-            yield last
-
-    async def MakeKey(self, request: Any, context: Any) -> AsyncIterator[tacita_pb2.RunEvent]:
-        await self._authorise(context)
-        events = _Events()
-        work = asyncio.ensure_future(self._node.make_key(request, events.report))
-        async for event in events.until(work):
-            yield event
-        failed = self._failure("the key ceremony", work)
-        if failed is not None:
-            yield tacita_pb2.RunEvent(failed=failed)
-            return
-        done = tacita_pb2.Done(outcome=work.result().encode().decode(), folder=str(self._node.loaded.folder.path))
-        yield tacita_pb2.RunEvent(done=done)
-
-    async def _finish(self, session: str, work: "asyncio.Future[Result]") -> AsyncIterator[tacita_pb2.RunEvent]:
-        failed = self._failure(f"session {session}", work)
-        if failed is not None:
-            yield tacita_pb2.RunEvent(failed=failed)
-            return
-        result = work.result()
-        data = result.certificate
-        for start in range(0, len(data), CERTIFICATE_PART):
-            yield tacita_pb2.RunEvent(certificate_part=data[start : start + CERTIFICATE_PART])
-        folder = str(self._node.loaded.folder.session(session))
-        outcome = json.dumps(result.outcome)
-        yield tacita_pb2.RunEvent(done=tacita_pb2.Done(outcome=outcome, folder=folder))
-
-    def _failure(self, what: str, work: "asyncio.Future[Any]") -> tacita_pb2.Failed | None:
-        """Why the work failed, if it did."""
-        try:
-            work.result()
-        except TacitaError as error:
-            log.warning("%s failed: %s", what, type(error).__name__)
-            return tacita_pb2.Failed(kind=type(error).__name__, exit_code=error.exit_code, message=str(error))
-        except Exception as error:  # noqa: BLE001 - our bug: saved as a report, told to the operator, never hidden
-            path = self._node.save_report(error)
-            log.error("%s failed by a bug; see %s", what, path)
-            message = f"{self._node.name} failed by a bug of ours; please send us the report {path}"
-            return tacita_pb2.Failed(kind="bug", exit_code=70, message=message)
-        return None
-
-
-class _Events:
-    """Progress of some work, as a stream for the operator."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._queue: asyncio.Queue[tacita_pb2.RunEvent | None] = asyncio.Queue()
-
-    def report(self, event: Event) -> None:
-        seconds = time.monotonic() - self._begun
-        progress = tacita_pb2.Progress(stage=event.stage, step=event.step, steps=event.steps, seconds=seconds)
-        self._queue.put_nowait(tacita_pb2.RunEvent(progress=progress))
-
-    async def until(self, work: "asyncio.Future[Any]") -> AsyncIterator[tacita_pb2.RunEvent]:
-        """All events until the work is done; the work ends when nobody listens any more."""
-        work.add_done_callback(lambda _: self._queue.put_nowait(None))
-        try:
-            while (event := await self._queue.get()) is not None:
-                yield event
-        finally:
-            work.cancel()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from tacita.node.worker import ENGINE, ERROR, JOB, PROGRESS, RESULT, encode_job, frame, read_frame
-from tacita.protocols.faults import LocalFault, MachineFault, PeerFault, TacitaError
+from tacita.protocols.faults import LocalFault, MachineFault, PeerFault, RefusedFrame, TacitaError
 from tacita.protocols.mpc.demand import Opening
 from tacita.protocols.party import Job, Solved
 
@@ -65,7 +65,7 @@ class Worker:
         raise MachineFault("the engine process ended before its result; look at the node's log and free memory")
 
     def feed(self, peer: int, data: bytes) -> None:
-        """Engine bytes from a peer; kept until the job has been sent."""
+        """A signed frame from a peer; kept until the job has been sent."""
         message = frame(ENGINE, bytes([peer]) + data)
         if self._writer is None:
             self._waiting.append(message)
@@ -92,5 +92,7 @@ class Worker:
 def _error(tree: dict[str, str]) -> Exception:
     if tree["kind"] == "bug":
         return EngineBug(f"{tree['message']} at\n{tree['places']}")
+    if "frame" in tree:
+        return RefusedFrame(tree["message"], bytes.fromhex(tree["frame"]))
     families: dict[int, type[TacitaError]] = {3: PeerFault, 4: MachineFault}
     return families.get(int(tree["code"]), TacitaError)(tree["message"])

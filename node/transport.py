@@ -19,12 +19,13 @@ from tacita.node.config import Loaded
 from tacita.node.limits import FRAMES_AT_ONCE, FRAMES_PER_SECOND, Budget, Refusals
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 from tacita.protocols.faults import MachineFault
+from tacita.protocols.introduction import Introduction
 
 log = logging.getLogger("tacita.node")
 
 MAX_DATA = 1 << 20
 MAX_FRAME = MAX_DATA + (1 << 16)
-MAX_MESSAGE = 64 << 20
+MAX_MESSAGE, MAX_ENGINE_FRAME = 64 << 20, 33 << 20
 MAX_QUEUE, MAX_QUEUE_BYTES = 4096, 256 << 20
 """Frames and bytes that may wait for a peer that does not read."""
 OPTIONS = [
@@ -40,6 +41,8 @@ OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 5_000),  # despite its name, how long TCP and TLS may take to connect
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
+INTRODUCTION = "introduction-bin"
+"""The header with which a node dials."""
 Frame = tacita_pb2.Frame
 
 
@@ -64,6 +67,28 @@ class Outbox:
         frame = await self._queue.get()
         self._bytes -= frame.ByteSize() if frame is not None else 0
         return frame
+
+
+class _Pieces:
+    """One message after another, put together from pieces of one stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._parts, self._size = limit, list[bytes](), 0
+
+    def add(self, data: bytes, last: bool) -> bytes | None:
+        """The whole message, when this was its last piece."""
+        self._parts.append(data)
+        self._size += len(data)
+        if not last or self.too_long:
+            return None
+        whole = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        return whole
+
+    @property
+    def too_long(self) -> bool:
+        """True if more waits than any honest node sends: too many bytes, or too many pieces."""
+        return self._size > self._limit or len(self._parts) > self._limit // MAX_DATA + 64
 
 
 class PeerLink:
@@ -114,10 +139,11 @@ class Transport:
             link.send(Frame(piece=piece))
 
     def send_engine(self, receiver: str, session: bytes, data: bytes) -> None:
-        """Engine bytes, in pieces of at most 1 MiB."""
+        """One signed engine frame, in pieces of at most 1 MiB."""
         link = self.links[receiver]
         for start in range(0, len(data), MAX_DATA):
-            part = tacita_pb2.EngineData(session=session, data=data[start : start + MAX_DATA])
+            last = start + MAX_DATA >= len(data)
+            part = tacita_pb2.EngineData(session=session, data=data[start : start + MAX_DATA], last=last)
             link.send(Frame(engine=part))
 
     def send_probe(self, receiver: str, probe: tacita_pb2.Probe) -> None:
@@ -141,11 +167,12 @@ class Transport:
         address = nodes.nodes[nodes.index(name)].address
         credentials = grpc.ssl_channel_credentials(tls.authority, tls.own.key, tls.own.certificate)
         options: list[tuple[str, Any]] = [*OPTIONS, ("grpc.ssl_target_name_override", name)]
+        introduction = Introduction(self.me, self.me).sign(self._loaded.identity.signing)
         pause = 0.05
         while True:
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
-                    call = tacita_pb2_grpc.PeerStub(channel).Connect(metadata=(("node", self.me),))
+                    call = tacita_pb2_grpc.PeerStub(channel).Connect(metadata=((INTRODUCTION, introduction),))
                     # The connection stands when the peer accepts the stream, not when our request has left.
                     if dict(await call.initial_metadata() or ()).get("node") == name:
                         pause = 0.05
@@ -203,8 +230,7 @@ class Transport:
 
     async def _read(self, name: str, frames: AsyncIterator[tacita_pb2.Frame]) -> None:
         """Take frames until the stream ends or its peer breaks a limit that no honest node comes near."""
-        parts: list[bytes] = []
-        size = 0
+        message, engine = _Pieces(MAX_MESSAGE), _Pieces(MAX_ENGINE_FRAME)
         budget = self.links[name].frames
         try:
             async for frame in frames:
@@ -215,17 +241,14 @@ class Transport:
                     self._on_probe(name, frame.probe)
                     continue
                 if frame.WhichOneof("body") == "engine":
-                    # The engine's pace is the peer's: while it does not read, neither do we.
-                    await self._on_engine(name, frame.engine.session, frame.engine.data)
-                    continue
-                size += len(frame.piece.data)
-                if size > MAX_MESSAGE or len(parts) > MAX_MESSAGE // MAX_DATA + 64:
-                    self.refusals.note(name, "a message above 64 MiB")
+                    if (whole := engine.add(frame.engine.data, frame.engine.last)) is not None:
+                        # The engine's pace is the peer's: while it does not read, neither do we.
+                        await self._on_engine(name, frame.engine.session, whole)
+                elif (whole := message.add(frame.piece.data, frame.piece.last)) is not None:
+                    self._on_message(name, whole)
+                if message.too_long or engine.too_long:
+                    self.refusals.note(name, "a message above 64 MiB" if message.too_long else "a frame above 33 MiB")
                     return
-                parts.append(frame.piece.data)
-                if frame.piece.last:
-                    self._on_message(name, b"".join(parts))
-                    parts, size = [], 0
         except DecodeError:
             self.refusals.note(name, "bytes that are no frame")
         except grpc.aio.AioRpcError as error:

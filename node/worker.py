@@ -1,8 +1,8 @@
 """The engine's process: one per session, so that its state dies with it. Talks to its node over a socket pair.
 
-Messages on the socket: 4 bytes length, 1 byte kind, payload. The node sends a job (JSON) and engine bytes of peers;
-the worker sends engine bytes for peers, progress, and at the end the result or an error. When the node goes away,
-the socket closes and the worker ends.
+Messages on the socket: 4 bytes length, 1 byte kind, payload. The node sends a job (JSON) and signed frames of peers;
+the worker sends engine bytes for peers, which the node signs, progress, and at the end the result or an error. When
+the node goes away, the socket closes and the worker ends.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from tacita.protocols.faults import TacitaError
+from tacita.protocols.faults import RefusedFrame, TacitaError
 from tacita.protocols.mpc.engine import Engine
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
@@ -51,11 +51,12 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes] | None:
 def encode_job(job: Job) -> bytes:
     """Plain JSON; integers as hex text."""
     tree: dict[str, Any] = {
+        "session": job.session.hex(),
         "terms": job.terms,
         "patterns": {name: list(pattern) for name, pattern in job.patterns.items()},
         "order": list(job.order),
+        "nodes": list(job.nodes),
         "index": job.index,
-        "parties": job.parties,
         "threshold": job.threshold,
         "replicated": [[list(s), k.hex()] for s, k in job.keys.replicated.items()],
         "pairwise": {str(j): k.hex() for j, k in job.keys.pairwise.items()},
@@ -73,8 +74,8 @@ def decode_job(data: bytes) -> Job:
         {int(j): bytes.fromhex(k) for j, k in tree["pairwise"].items()},
     )
     inputs, masks = ({k: [int(x, 16) for x in v] for k, v in tree[n].items()} for n in ("inputs", "masks"))
-    plain = {n: tree[n] for n in ("terms", "patterns", "order", "index", "parties", "threshold")}
-    return Job(**plain, keys=keys, inputs=inputs, masks=masks)
+    plain = {n: tree[n] for n in ("terms", "patterns", "order", "nodes", "index", "threshold")}
+    return Job(session=bytes.fromhex(tree["session"]), **plain, keys=keys, inputs=inputs, masks=masks)
 
 
 class _Link:
@@ -132,11 +133,17 @@ def cost(spent: Sequence[Spent]) -> dict[str, float]:
 
 
 async def listen(reader: asyncio.StreamReader, feeds: Mapping[int, Callable[[bytes], None]]) -> None:
-    """Hand engine bytes to `feeds`, {peer: function}, until the node is gone; raises MachineFault for a peer's."""
+    """Hand frames to `feeds`, {peer: function}, until the node is gone; raises RefusedFrame for a peer's."""
     while (message := await read_frame(reader)) is not None:
         kind, payload = message
         if kind == ENGINE and payload[0] in feeds:
             feeds[payload[0]](payload[1:])
+
+
+def receiver(job: Job, runtime: SessionRuntime, peer: int) -> Callable[[bytes], None]:
+    """The function to call with every frame that arrives from a peer, in order; raises RefusedFrame."""
+    deliver = runtime.feed(peer)
+    return lambda signed: deliver(job.data(peer, signed), signed)
 
 
 async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> None:
@@ -145,9 +152,8 @@ async def work(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> 
     if first is None or first[0] != JOB:
         return
     job = decode_job(first[1])
-    others = [j for j in range(job.parties) if j != job.index]
-    runtime = SessionRuntime(job.index, job.parties, job.threshold, {j: _Link(j, write) for j in others})
-    feeds = {j: runtime.feed(j) for j in others}
+    runtime = SessionRuntime(job.index, job.parties, job.threshold, {j: _Link(j, write) for j in job.peers})
+    feeds = {j: receiver(job, runtime, j) for j in job.peers}
 
     async def compute() -> None:
         engine, program = prepare(job, runtime)
@@ -181,6 +187,8 @@ async def serve(connection: socket.socket) -> None:
         await work(reader, writer.write)
     except TacitaError as error:
         message = {"kind": type(error).__name__, "code": error.exit_code, "message": str(error)}
+        if isinstance(error, RefusedFrame):
+            message = {**message, "message": error.reason, "frame": error.frame.hex()}
         writer.write(frame(ERROR, json.dumps(message).encode()))
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug must be reported as ours
         # The message of an arbitrary exception could quote a secret; the node gets the place, not the text.

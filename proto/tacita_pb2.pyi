@@ -77,23 +77,28 @@ Global___Piece: _TypeAlias = Piece  # noqa: Y015
 
 @_typing.final
 class EngineData(_message.Message):
-    """Bytes of the engine's stream of one session."""
+    """A part of one signed frame from engine to engine, in the session that it belongs to; `last` ends it. Frames of one
+    stream do not interleave.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
     session: _builtins.bytes
     data: _builtins.bytes
+    last: _builtins.bool
     def __init__(
         self,
         *,
         session: _builtins.bytes = ...,
         data: _builtins.bytes = ...,
+        last: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "last", b"last", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

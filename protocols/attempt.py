@@ -88,20 +88,20 @@ async def compute(
     await check_dealings(party, reading, channel, {**shares, **mask_shares})
     party.report(Event("solve", 0, 1))
     job = Job(
+        session=reading.session,
         terms=setup.terms.tree,
         patterns={e.name: e.pattern for e in setup.enrolled},
         order=reading.order,
+        nodes=party.roster.names,
         index=party.index,
-        parties=len(party.roster.nodes),
         threshold=party.roster.threshold,
         keys=keys,
         inputs=share.by_block(setup, shares),
         masks=summed(setup, mask_shares),
     )
-    work = asyncio.ensure_future(
-        party.solver(job, reading.session, lambda k, total: party.report(Event("solve", k, total)))
-    )
-    solved = await channel.guarded(work)
+    work = asyncio.ensure_future(party.solver(job, lambda k, total: party.report(Event("solve", k, total))))
+    with prover.reads_frames():
+        solved = await channel.guarded(work)
     party.report(Event("release"))
     reading.opened = solved.opened
     reading.check_opened()

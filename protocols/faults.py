@@ -8,6 +8,7 @@
     ├── MachineFault                 4   network or machine
     │   ├── Absent                   4   a peer did not answer before the deadline
     │   ├── LocalFault               4   this machine: storage, keys, entropy
+    │   ├── RefusedFrame             4   a peer's engine wrote what this one cannot use; evidence may convict the peer
     │   └── PeerRefused              4   a connection or request was refused before any identity was known
     ├── VerificationFailed           1   a certificate does not verify
     └── SessionAborted               4   the session ended at another node's request
@@ -123,6 +124,15 @@ class Absent(MachineFault):
 
 class LocalFault(MachineFault):
     """This machine's storage, keys or randomness are not fit to go on."""
+
+
+class RefusedFrame(MachineFault):
+    """This node's engine cannot use what a peer's engine wrote."""
+
+    def __init__(self, reason: str, frame: bytes) -> None:
+        super().__init__(f"{reason}; the session ends")
+        self.reason, self.frame = reason, frame
+        """As it was received, signature included."""
 
 
 class PeerRefused(MachineFault):

@@ -13,13 +13,13 @@ roster or key differ from the majority's (ParamMismatch), and that dealt shares 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.protocols import evidence as files
-from tacita.protocols import releasing
+from tacita.protocols import introduction, releasing
 from tacita.protocols.case import misplaced, read_case
 from tacita.protocols.channel import (
     ABORT,
@@ -35,12 +35,14 @@ from tacita.protocols.faults import (
     Equivocation,
     Evidence,
     FalseComplaint,
+    InvalidEncodingFault,
     ParamMismatch,
     ProtocolFault,
     TacitaError,
 )
 from tacita.protocols.keygen import judge as ceremony
 from tacita.protocols.keygen import talk
+from tacita.protocols.mpc.frames import EngineFrame, check_contents
 from tacita.protocols.reading import COMPUTING, GATHERING, Reading
 from tacita.protocols.roster import Roster
 from tacita.protocols.stages import freeze, release
@@ -187,6 +189,19 @@ def _misplaced(evidence: Evidence, roster: Roster) -> None:
         raise ProtocolFault(message.sender, f"no node sends '{message.round}' to {_whom(message)} in a session")
 
 
+def _frame(evidence: Evidence, roster: Roster) -> None:
+    """Behind the record comes what one engine wrote to another: the session fixes the field that it computes in."""
+    *record, signed = evidence.signed
+    case, frame = read_case(replace(evidence, signed=tuple(record)), roster), EngineFrame.decode(signed)
+    EngineFrame.verify(signed, roster.nodes[roster.index(frame.sender)].identity)
+    if case.shown or frame.session != case.reading.session or frame.receiver not in set(roster.names) - {frame.sender}:
+        raise InvalidEncoding("the frame is not one of this session, or not for one of its nodes")
+    try:
+        check_contents(frame.data, case.reading.setup.demand.prime)
+    except InvalidEncoding as error:
+        raise InvalidEncodingFault(frame.sender, f"its engine wrote what no engine writes ({error})") from None
+
+
 def _whom(message: Envelope) -> str:
     return "everybody" if message.receiver == EVERYONE else "a single node"
 
@@ -237,6 +252,7 @@ def omissions(receipt: Any, certificate: Certificate, roster: Roster) -> list[by
     return results
 
 
+FRAME = "engine frame"
 TWO_SETS = "two sets"
 ACCUSATION = "accusation"
 CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
@@ -248,6 +264,8 @@ CHECKS: Mapping[str, Callable[[Evidence, Roster], Any]] = {
     releasing.TICKET: _ticket,
     releasing.SIGNED: _signed,
     releasing.PARTIALS: _partials,
+    FRAME: _frame,
+    introduction.CHECK: introduction.check,
     TWO_SETS: _two_sets,
     ACCUSATION: _accusation,
     talk.CHECK: ceremony.check,

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tacita.crypto.entropy import Entropy
+from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.signature import MultiSigningKey, SigningKey
 from tacita.crypto.threshold import KeyShare, ThresholdKey
-from tacita.protocols.faults import Evidence
+from tacita.protocols.faults import Evidence, RefusedFrame
 from tacita.protocols.mpc.demand import Opening as EngineOpening
+from tacita.protocols.mpc.frames import EngineFrame
 from tacita.protocols.mpc.sharing import EngineKeys
 from tacita.protocols.roster import Roster
 
@@ -50,15 +52,41 @@ class Hosted:
 class Job:
     """What the engine's process gets: this node's shares and keys of one session, nothing else."""
 
+    session: bytes
     terms: Mapping[str, Any]
     patterns: Mapping[str, Sequence[int]]
     order: Sequence[str]
+    nodes: Sequence[str]
     index: int
-    parties: int
+    """This node's place among them."""
     threshold: int
     keys: EngineKeys = field(repr=False)
     inputs: Mapping[str, Sequence[int]] = field(repr=False)
     masks: Mapping[str, Sequence[int]] = field(repr=False)
+
+    @property
+    def parties(self) -> int:
+        """How many nodes compute."""
+        return len(self.nodes)
+
+    @property
+    def peers(self) -> dict[int, str]:
+        """The other nodes, by their places."""
+        return {j: name for j, name in enumerate(self.nodes) if j != self.index}
+
+    def frame(self, peer: int, data: bytes) -> EngineFrame:
+        """What this node's engine writes to a peer's."""
+        return EngineFrame(self.session, self.nodes[self.index], self.nodes[peer], data)
+
+    def data(self, peer: int, signed: bytes) -> bytes:
+        """What a peer's engine wrote, from a frame that the transport brought; raises RefusedFrame."""
+        try:
+            frame = EngineFrame.decode(signed)
+        except InvalidEncoding:
+            frame = EngineFrame(b"", "", "", b"")
+        if frame != EngineFrame(self.session, self.nodes[peer], self.nodes[self.index], frame.data):
+            raise RefusedFrame(f"{self.nodes[peer]} sent engine bytes that belong to no session of its engine", signed)
+        return frame.data
 
 
 @dataclass(frozen=True)
@@ -69,8 +97,8 @@ class Solved:
     ledger: Sequence[EngineOpening]
 
 
-Solver = Callable[[Job, bytes, Callable[[int, int], None]], Awaitable[Solved]]
-"""(job, session id, report) → result."""
+Solver = Callable[[Job, Callable[[int, int], None]], Awaitable[Solved]]
+"""(job, report) → result; raises RefusedFrame, and what the engine raises."""
 
 
 async def _at_once() -> None:

@@ -7,8 +7,9 @@ from tacita.crypto.errors import CryptoError
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols.case import context
 from tacita.protocols.channel import Channel, Envelope
-from tacita.protocols.faults import Evidence, ProtocolFault
-from tacita.protocols.judge import MISPLACED, SAID, proven
+from tacita.protocols.faults import Evidence, ProtocolFault, RefusedFrame
+from tacita.protocols.judge import FRAME, MISPLACED, SAID, proven
+from tacita.protocols.mpc.frames import EngineFrame
 from tacita.protocols.reading import Reading
 
 
@@ -43,6 +44,20 @@ class Prover:
             fault.evidence = self.evidence(round_name, [channel.signed(round_name, peer)])
             raise
 
+    @contextmanager
+    def reads_frames(self) -> Iterator[None]:
+        """A frame that the engine refuses names the node that signed it, if it convicts that node before strangers."""
+        try:
+            yield
+        except RefusedFrame as error:
+            raise self._convicted(error.frame) or error from None
+
+    def _convicted(self, frame: bytes) -> ProtocolFault | None:
+        try:
+            return proven(self.evidence(FRAME, [frame]), self.reading.roster)
+        except CryptoError:
+            return None
+
     def complete(self, fault: ProtocolFault) -> None:
         """Give the fault its evidence; what would not convict its culprit before strangers is no evidence."""
         if not self.channels:
@@ -59,4 +74,7 @@ class Prover:
 
     def is_mine(self, evidence: Evidence) -> bool:
         """Whether all messages of the evidence belong to this session, whatever its attempt."""
-        return {Envelope.decode(data[SIGNATURE_BYTES:]).session for data in evidence.signed} <= self._labels
+        frames = 1 if evidence.check == FRAME else 0
+        said, shown = evidence.signed[: len(evidence.signed) - frames], evidence.signed[-frames:] if frames else ()
+        labels = {Envelope.decode(data[SIGNATURE_BYTES:]).session for data in said}
+        return labels | {EngineFrame.decode(frame).session for frame in shown} <= self._labels

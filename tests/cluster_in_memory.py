@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.threshold import KeyShare, ThresholdKey
 from tacita.deploy.simulate import members
 from tacita.deploy.simulate.members import Members, MemoryStore
-from tacita.node.worker import prepare
+from tacita.node.worker import prepare, receiver
 from tacita.protocols.channel import Channel
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
@@ -71,8 +71,8 @@ class Cluster(Members):
         channel.deliver_early(self.early.pop((party.name, label), []))
         return channel
 
-    async def solver(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
-        me, loop = job.index, asyncio.get_running_loop()
+    async def solver(self, job: Job, report: Callable[[int, int], None]) -> Solved:
+        me, session, loop = job.index, job.session, asyncio.get_running_loop()
         for i in range(self.parties):
             self.runtimes.setdefault((session, i), loop.create_future())
             self.ended.setdefault((session, i), loop.create_future())
@@ -83,14 +83,14 @@ class Cluster(Members):
                 self.peer = peer
 
             def write(self, data: bytes) -> None:
-                data = cluster.engine_tamper(me, self.peer, data)
-                cluster.traffic.setdefault(cluster.names[self.peer], []).append(data)
-                other = cluster.runtimes[session, self.peer]
-                loop.call_soon(deliver, other.result(), data)
+                frame = job.frame(self.peer, cluster.engine_tamper(me, self.peer, data))
+                signed = frame.sign(cluster.identities[job.nodes[me]])
+                cluster.traffic.setdefault(cluster.names[self.peer], []).append(signed)
+                loop.call_soon(deliver, cluster.runtimes[session, self.peer].result(), signed)
 
-        def deliver(other: SessionRuntime, data: bytes) -> None:
+        def deliver(other: SessionRuntime, signed: bytes) -> None:
             try:
-                other.feed(me)(data)
+                receiver(replace(job, index=other.pid), other, me)(signed)
             except Exception as error:  # noqa: BLE001 - ends the receiver's engine, as in a node's worker
                 if not cluster.ended[session, other.pid].done():
                     cluster.ended[session, other.pid].set_exception(error)

@@ -160,7 +160,7 @@ def withholding(number: int, base: type[RecordingEngine]) -> Make:
             step = runtime.step()
             runtime._send_message(0, shares.encode(mine))
             runtime._send_message(1, shares.encode(mine))
-            second = shares.decode(bytes(await runtime._receive_message(1)))
+            second = shares.decode((await runtime._receive_message(1))[0])
             # The line through points 2 and 3, at 0.
             coin = (3 * second - 2 * mine) % self.prime
             seed = hashlib.sha256(ready + shares.encode(coin)).digest()

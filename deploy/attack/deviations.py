@@ -4,7 +4,6 @@ A function that takes a `Scene` looks at what was said before: the attacker hear
 may use every key of its own. The key shares of others are never touched.
 """
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from tacita.crypto.entropy import SeededEntropy
 from tacita.deploy.attack.behaviour import Change, first_bit, last_bit
 from tacita.deploy.attack.bids import CHEAT, deal
 from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.mpc.frames import HEAD
 from tacita.protocols.party import Job
 from tacita.protocols.stages import certify, commit, release
 from tacita.protocols.stages.commit import BidObject
@@ -133,8 +133,6 @@ def with_masks(change: Callable[[int], int]) -> Callable[[Job], Job]:
 
 
 # ---- engine bytes ---------------------------------------------------------------------------------------------------
-
-HEAD = struct.Struct("<qI")
 
 
 def message(data: bytes) -> tuple[int, bytes]:

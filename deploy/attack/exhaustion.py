@@ -14,9 +14,8 @@ from tacita.deploy.attack.intruder import Caller
 from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import crashed, play_session
-from tacita.deploy.attack.transport import Door, authorities, dial
-from tacita.node import server
-from tacita.node.identity import issue
+from tacita.deploy.attack.transport import Door, caller, dial
+from tacita.node import server, services
 from tacita.node.limits import Early
 from tacita.node.transport import MAX_DATA
 from tacita.proto.tacita_pb2 import Frame, Piece
@@ -25,7 +24,7 @@ from tacita.protocols.stages import commit
 
 def node1() -> Caller:
     """The peer that dials node2."""
-    return Caller(authorities()[0].certificate, issue(authorities()[0], "node1"), "node1")
+    return caller("node1", "node1")
 
 
 def piece(size: int, last: bool = True) -> bytes:
@@ -105,7 +104,7 @@ def streams(play: Play) -> Shown:
         return
         yield
 
-    play.patch.setattr(server._PeerService, "Connect", lingers)
+    play.patch.setattr(services.PeerService, "Connect", lingers)
 
     async def work(channel: grpc.aio.Channel) -> None:
         await asyncio.gather(*(intruder.knock(channel, caller.metadata, 3.0) for _ in range(STREAMS)))

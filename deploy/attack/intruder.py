@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from tacita.node.config import Tls
 from tacita.node.identity import Pair, issue
+from tacita.node.transport import INTRODUCTION
 from tacita.proto import tacita_pb2, tacita_pb2_grpc
 
 ACCEPTED = "accepted"
@@ -21,12 +22,12 @@ SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom a client claims to be: a certificate, if any, and the name in the header."""
+    """Whom a client claims to be: a certificate, if any, and what it introduces itself with."""
 
     authority: bytes
     """Whom the client trusts; never what is under test."""
     pair: Pair | None
-    header: str | None
+    introduction: bytes | None
 
     def channel(self, address: str, target: str) -> grpc.aio.Channel:
         """A connection to the node `target`."""
@@ -36,8 +37,9 @@ class Caller:
         return grpc.aio.secure_channel(address, credentials, options=options)
 
     @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        return () if self.header is None else (("node", self.header),)
+    def metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """The headers of its streams."""
+        return () if self.introduction is None else ((INTRODUCTION, self.introduction),)
 
 
 Raw = bytes

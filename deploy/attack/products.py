@@ -15,13 +15,14 @@ from tacita.deploy.attack import programs
 from tacita.deploy.attack.behaviour import Behaviour, first_bit
 from tacita.deploy.attack.case import Play, Shown, case
 from tacita.deploy.attack.cheaters import cheating, once
-from tacita.deploy.attack.deviations import HEAD, message
+from tacita.deploy.attack.deviations import message
 from tacita.deploy.attack.engines import WAITING, Make, Program, Run, attempt
 from tacita.deploy.attack.patching import Defence
 from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import ended, leaf_of, play_session, wrong_output
 from tacita.protocols.faults import SuspectFault, TacitaError
 from tacita.protocols.mpc.engine import Engine, IntArray
+from tacita.protocols.mpc.frames import HEAD
 from tacita.protocols.mpc.shared import SharedEngine
 
 VERIFICATION = Defence("tacita.protocols.mpc.shared.SharedEngine.verify")
@@ -160,27 +161,24 @@ EVIL = b"ctacita.deploy.attack.products\ntouched\n(Vgotcha\ntR."
 
 @case("A20", "pickle in place of shares", "I InvalidEncoding",
       Defence("tacita.protocols.mpc.sharing.Sharing.decode", unpickling(CANARY), prevents=True),
-      accepts="R MachineFault", variants=("as shares", "another length"),
-      deviation="the engine's messages are not signed: the session ends and nobody is convicted")  # fmt: skip
+      culprit="node3", variants=("as shares", "another length"))  # fmt: skip
 def pickle_bytes(play: Play) -> Shown:
     CANARY.clear()
-    frames = [0]
 
-    def evil(receiver: int, data: bytes) -> bytes:
-        frames[0] += 1
-        if frames[0] != 3:
-            return data
-        step, payload = message(data)
-        if play.variant == "another length":
-            return HEAD.pack(step, len(EVIL)) + EVIL
-        return HEAD.pack(step, len(payload)) + EVIL.ljust(len(payload), b"\xff")[: len(payload)]
+    def sending(_: Scene) -> Behaviour:
+        frames = itertools.count(1)
 
-    return play_session(
-        play,
-        Behaviour(engine_bytes=evil),
-        lambda _: f"code of the attacker ran: {CANARY[0]}" if CANARY else "",
-        two_worlds=False,
-    )
+        def evil(receiver: int, data: bytes) -> bytes:
+            if next(frames) != 3:
+                return data
+            step, payload = message(data)
+            if play.variant == "another length":
+                return HEAD.pack(step, len(EVIL)) + EVIL
+            return HEAD.pack(step, len(payload)) + EVIL.ljust(len(payload), b"\xff")[: len(payload)]
+
+        return Behaviour(engine_bytes=evil)
+
+    return play_session(play, sending, lambda _: f"code of the attacker ran: {CANARY[0]}" if CANARY else "")
 
 
 OPERATIONS: dict[str, Program] = {}

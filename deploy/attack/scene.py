@@ -274,18 +274,18 @@ class SceneNode(SimulatedNode):
             self.scene.taken.append((asyncio.get_running_loop().time(), sender, "engine", data))
         super().on_engine(sender, session, data)
 
-    def write_engine(self, receiver: str, session: bytes, data: bytes) -> None:
+    def write_engine(self, job: Job, peer: int, data: bytes) -> None:
         """Engine bytes leave."""
         if self.lies:
-            changed = self.scene.behaviour.on_engine(self._peers[receiver], data)
+            changed = self.scene.behaviour.on_engine(peer, data)
             if changed != data:
                 self.scene.told.append(Told("engine", data, changed))
             data = changed
         if self.lies and self.scene.behaviour.engine_delay:
             later = self.scene.behaviour.engine_delay
-            asyncio.get_running_loop().call_later(later, super().write_engine, receiver, session, data)
+            asyncio.get_running_loop().call_later(later, super().write_engine, job, peer, data)
         else:
-            super().write_engine(receiver, session, data)
+            super().write_engine(job, peer, data)
 
-    async def _solve(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
-        return await super()._solve(self.scene.behaviour.job(job) if self.lies else job, session, report)
+    async def _solve(self, job: Job, report: Callable[[int, int], None]) -> Solved:
+        return await super()._solve(self.scene.behaviour.job(job) if self.lies else job, report)

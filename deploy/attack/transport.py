@@ -16,21 +16,24 @@ from tacita.crypto import threshold
 from tacita.crypto.commitment import RSA_2048
 from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.crypto.errors import CryptoError
+from tacita.crypto.signature import SigningKey
 from tacita.deploy.attack.behaviour import Behaviour, first_bit, last_bit, to
 from tacita.deploy.attack.case import Play, Shown, case
 from tacita.deploy.attack.instance import OTHER_LINES, TERMS, auction
 from tacita.deploy.attack.intruder import ACCEPTED, Caller, dated, knock
 from tacita.deploy.attack.patching import Defence
-from tacita.deploy.attack.scene import Scene
+from tacita.deploy.attack.scene import Scene, cluster
 from tacita.deploy.attack.session import ended, judge_scene, play_session, secrets_of, spellings, varied
-from tacita.node import server
+from tacita.node import server, services
 from tacita.node.config import Tls
 from tacita.node.identity import Pair, issue, make_authority
 from tacita.node.transport import Transport
 from tacita.proto import tacita_pb2_grpc
 from tacita.protocols.channel import EQUIVOCATION, Envelope, convicted, sign
-from tacita.protocols.evidence import encode
-from tacita.protocols.faults import Evidence, PeerRefused
+from tacita.protocols.evidence import encode, to_file
+from tacita.protocols.faults import Evidence, PeerRefused, ProtocolFault
+from tacita.protocols.introduction import Introduction
+from tacita.protocols.judge import judge
 
 # ---- rounds ---------------------------------------------------------------------------------------------------------
 
@@ -77,13 +80,19 @@ def authorities() -> tuple[Pair, Pair]:
     return make_authority("cluster"), make_authority("cluster")
 
 
+def caller(certified: str, claimed: str) -> Caller:
+    """A client with this name in its certificate that introduces itself under the other one."""
+    authority, identities = authorities()[0], cluster(3).identities
+    signed = Introduction(certified, claimed).sign(identities.get(certified, SigningKey(bytes(32))))
+    return Caller(authority.certificate, issue(authority, certified), signed)
+
+
 class Door:
     """The product's peer service and transport of node2, without a session behind them."""
 
     def __init__(self) -> None:
-        names = ("node1", "node2", "node3")
-        roster = SimpleNamespace(names=names, index=names.index)
-        loaded: Any = SimpleNamespace(identity=SimpleNamespace(name="node2"), roster=roster)
+        loaded: Any = SimpleNamespace(identity=SimpleNamespace(name="node2"), roster=cluster(3).roster)
+        self.loaded, self.kept = loaded, list[Evidence]()
         self.messages: list[tuple[str, bytes]] = []
         self.reached: list[str] = []
         self.transport = Transport(loaded, self._message, self._engine, lambda peer: None)
@@ -95,6 +104,12 @@ class Door:
             return accepts(name)
 
         self.transport.accepts = asked  # type: ignore[method-assign]
+
+    def keep_introduction(self, fault: ProtocolFault) -> str:
+        """What the node saves."""
+        assert fault.evidence is not None
+        self.kept.append(fault.evidence)
+        return ""
 
     def _message(self, peer: str, data: bytes) -> None:
         self.messages.append((peer, data))
@@ -109,9 +124,9 @@ async def opened(door: Door) -> AsyncIterator[str]:
     authority, _ = authorities()
     tls = Tls(authority.certificate, issue(authority, "node2"), issue(authority, "operator.node2"))
     listening = grpc.aio.server(options=vars(server)["OPTIONS"], maximum_concurrent_rpcs=256)
-    service: Any = server._PeerService(door)  # type: ignore[arg-type]
+    service: Any = services.PeerService(door)  # type: ignore[arg-type]
     tacita_pb2_grpc.add_PeerServicer_to_server(service, listening)
-    port = listening.add_secure_port("127.0.0.1:0", server.credentials(tls))
+    port = listening.add_secure_port("127.0.0.1:0", services.credentials(tls))
     await listening.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -147,21 +162,22 @@ def anybody(honest: Any) -> Any:
     return one_sided
 
 
-@case("A38", "clients without a valid certificate", "R PeerRefused", Defence("tacita.node.server.credentials", anybody,
-      prevents=True), variants=(*STRANGERS, "plain text"))  # fmt: skip
+@case("A38", "clients without a valid certificate", "R PeerRefused",
+      Defence("tacita.node.services.credentials", anybody, prevents=True),
+      variants=(*STRANGERS, "plain text"))  # fmt: skip
 def strangers(play: Play) -> Shown:
     door = Door()
     asked: list[str] = []
-    name = server._peer_name
+    name = services.peer_name
 
     def noted(context: Any) -> str:
         asked.append(name(context))
         return asked[-1]
 
-    play.patch.setattr(server, "_peer_name", noted)
+    play.patch.setattr(services, "peer_name", noted)
 
     async def work(channel: grpc.aio.Channel) -> str:
-        return str(await knock(channel, (("node", "node1"),)))
+        return str(await knock(channel, caller("node1", "node1").metadata))
 
     if play.variant == "plain text":
 
@@ -172,39 +188,54 @@ def strangers(play: Play) -> Shown:
         answer = asyncio.run(plain())
     else:
         pair = STRANGERS[play.variant]()
-        answer = dial(Caller(authorities()[0].certificate, pair, "node1"), door, work)
+        answer = dial(replace(caller("node1", "node1"), pair=pair), door, work)
     verdict = "P" if answer == ACCEPTED else "R PeerRefused"
     return Shown(verdict, harm="a stranger without certificate is heard by the service" if asked else "")
 
 
-def by_header(honest: Any) -> Any:
+def by_its_word(honest: Any) -> Any:
     """Old rule: a peer is who it says it is."""
-    return lambda context: dict(context.invocation_metadata()).get("node", "")
+    return lambda signed, certified, roster: Introduction.read(signed, roster).claimed
 
 
 NAMES = {
     "node 3 says it is node 1": ("node3", "node1"),
     "node 1 says it is node 3": ("node1", "node3"),
-    "no header": ("node1", ""),
+    "signed with another key": ("node3", "node1"),
+    "another node's introduction": ("node3", "node1"),
+    "none": ("node1", ""),
     "the node itself": ("node2", "node2"),
     "its operator": ("operator.node2", "operator.node2"),
     "not in the roster": ("mallory", "mallory"),
 }
+"""Name in the certificate, name in the introduction."""
+UNNAMED = "R PeerRefused"
 
 
-@case("A39", "valid certificate, another name", "R PeerRefused",
-      Defence("tacita.node.server._peer_name", by_header, prevents=True), variants=tuple(NAMES),
-      deviation="the header is not signed: the log names the certificate, a stranger could not check it")  # fmt: skip
+@case("A39", "valid certificate, another name", "I ProtocolFault",
+      Defence("tacita.node.services.introduced", by_its_word, prevents=True),
+      variants=dict.fromkeys(NAMES, UNNAMED) | {"node 3 says it is node 1": "I ProtocolFault by node3",
+                "node 1 says it is node 3": "I ProtocolFault by node1"})  # fmt: skip
 def other_name(play: Play) -> Shown:
-    certificate, header = NAMES[play.variant]
-    caller = Caller(authorities()[0].certificate, issue(authorities()[0], certificate), header)
+    """Who signs another name than its own is named; who signs nothing of its own is only refused."""
+    certificate, claimed = NAMES[play.variant]
+    door, who = Door(), caller(certificate, claimed)
+    if play.variant == "signed with another key":
+        who = replace(who, introduction=Introduction(certificate, claimed).sign(SigningKey(bytes(32))))
+    elif play.variant == "another node's introduction":
+        who = replace(who, introduction=caller(claimed, claimed).introduction)
+    elif play.variant == "none":
+        who = replace(who, introduction=None)
 
     async def work(channel: grpc.aio.Channel) -> str:
-        return str(await knock(channel, (("node", header),) if header else ()))
+        return str(await knock(channel, who.metadata))
 
-    answer = dial(caller, Door(), work)
-    harm = f"{certificate} speaks as {header}" if answer == ACCEPTED else ""
-    return Shown("P" if harm else "R PeerRefused", harm=harm)
+    answer = dial(who, door, work)
+    harm = f"{certificate} speaks as {claimed}" if answer == ACCEPTED else ""
+    if not door.kept:
+        return Shown("P" if harm else UNNAMED, harm=harm)
+    named = judge(to_file(door.kept[0], door.loaded.roster), door.loaded.roster)
+    return Shown(f"I {named.fault}", named.culprit, harm=harm, evidence=door.kept, roster=door.loaded.roster)
 
 
 # ---- replay and parameters ------------------------------------------------------------------------------------------

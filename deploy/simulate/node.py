@@ -10,7 +10,7 @@ from tacita.deploy.simulate.members import Members, MemoryStore
 from tacita.deploy.simulate.network import Network
 from tacita.deploy.simulate.watch import Watch
 from tacita.node.limits import Early
-from tacita.node.worker import prepare
+from tacita.node.worker import prepare, receiver
 from tacita.protocols.channel import Channel, Envelope
 from tacita.protocols.faults import Absent, MachineFault
 from tacita.protocols.mpc.runtime import SessionRuntime
@@ -55,12 +55,12 @@ class WatchedChannel(Channel):
 class _Engine:
     """A running engine: where bytes of peers go, and the failure that they may cause."""
 
-    def __init__(self, runtime: SessionRuntime, peers: Mapping[str, int]) -> None:
-        self._feeds = {name: runtime.feed(j) for name, j in peers.items()}
+    def __init__(self, job: Job, runtime: SessionRuntime) -> None:
+        self._feeds = {name: receiver(job, runtime, j) for j, name in job.peers.items()}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def feed(self, peer: str, data: bytes) -> None:
-        """Engine bytes of a peer; what they raise ends this engine, as it ends a worker process."""
+        """A signed frame of a peer; what it raises ends this engine, as it ends a worker process."""
         try:
             self._feeds[peer](data)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits for the engine
@@ -149,22 +149,22 @@ class SimulatedNode:
     # ---- engine -----------------------------------------------------------------------------------------------
 
     def on_engine(self, sender: str, session: bytes, data: bytes) -> None:
-        """See Endpoint."""
+        """See Endpoint; `data` is a signed frame."""
         engine = self._engines.get(session)
         if engine is not None:
             engine.feed(sender, data)
         else:
             self._early_engine.hold(session, sender, data)
 
-    async def _solve(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
-        links = {j: _EngineLink(self, peer, session) for peer, j in self._peers.items()}
+    async def _solve(self, job: Job, report: Callable[[int, int], None]) -> Solved:
+        links = {j: _EngineLink(self, job, j) for j in job.peers}
         runtime = SessionRuntime(job.index, job.parties, job.threshold, dict(links))
-        running = self._engines[session] = _Engine(runtime, self._peers)
+        running = self._engines[job.session] = _Engine(job, runtime)
         kind = self._deviant.engine() if self._deviant else SharedEngine
         engine, program = prepare(job, runtime, kind)
         work = asyncio.ensure_future(program(engine, report))
         try:
-            for peer, data in self._early_engine.release(session):
+            for peer, data in self._early_engine.release(job.session):
                 running.feed(peer, data)
             await asyncio.wait([work, running.failed], return_when=asyncio.FIRST_COMPLETED)
             if running.failed.done():
@@ -173,25 +173,26 @@ class SimulatedNode:
             await asyncio.sleep(0)  # the last write to the peers is still queued in the event loop
         finally:
             work.cancel()
-            del self._engines[session]
+            del self._engines[job.session]
         return Solved(engine.opened, engine.ledger)
 
-    def write_engine(self, receiver: str, session: bytes, data: bytes) -> None:
-        """Engine bytes leave; without a connection they are gone, and the session has heard of it."""
+    def write_engine(self, job: Job, peer: int, data: bytes) -> None:
+        """Engine bytes leave in a signed frame; without a connection they are gone, and the session has heard of it."""
         if self._deviant is not None and self._deviant.silent:
             return
         try:
-            self._network.send(self.name, receiver, data, session)
+            signed = job.frame(peer, data).sign(self.party.identity)
+            self._network.send(self.name, job.nodes[peer], signed, job.session)
         except MachineFault:
-            self.on_loss(receiver)
+            self.on_loss(job.nodes[peer])
 
 
 class _EngineLink:
     """Engine bytes to one peer, see mpc.runtime.Link."""
 
-    def __init__(self, node: SimulatedNode, peer: str, session: bytes) -> None:
-        self._node, self._peer, self._session = node, peer, session
+    def __init__(self, node: SimulatedNode, job: Job, peer: int) -> None:
+        self._node, self._job, self._peer = node, job, peer
 
     def write(self, data: bytes) -> None:
         """See Link."""
-        self._node.write_engine(self._peer, self._session, data)
+        self._node.write_engine(self._job, self._peer, data)

@@ -11,12 +11,13 @@ length the receiver states.
 import asyncio
 import logging
 import os
-import struct
 import sys
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
-from tacita.protocols.faults import MachineFault
+from tacita.crypto.errors import InvalidEncoding
+from tacita.protocols.faults import MachineFault, RefusedFrame
+from tacita.protocols.mpc.frames import messages
 
 
 def _import_mpyc() -> tuple[Any, Any]:
@@ -35,13 +36,11 @@ def _import_mpyc() -> tuple[Any, Any]:
 
 _runtime, _asyncoro = _import_mpyc()
 
-MAX_MESSAGE = 64 << 20
-"""Bytes of one engine message: a peer that announces more ends the session."""
 MAX_WAITING, MESSAGE_COST = 256 << 20, 256
 """Bytes per peer, and on top of each message, that may wait for steps which this node has not reached."""
 PATIENCE = 300.0
 """Seconds to wait for one message of a peer: far above what any step computes."""
-HEAD = struct.Struct("<qI")
+T = TypeVar("T")
 
 
 class Link(Protocol):
@@ -75,38 +74,38 @@ class _Exchanger(_asyncoro.MessageExchanger):  # type: ignore[misc, name-defined
     """MPyC's message parser for a peer whose identity the transport has established.
 
     MPyC's own one stores whatever arrives and breaks at a second message for one step; here both end the session.
+    `buffers` holds (content, frame) by step, or the future that waits for it.
     """
 
     waiting = 0
 
-    def data_received(self, data: bytes) -> None:
-        who, held = f"node {self.peer_pid + 1}", self.bytes
-        held += data
-        while len(held) >= HEAD.size:
-            step, size = HEAD.unpack_from(held)
-            if size > MAX_MESSAGE:
-                raise MachineFault(f"{who} announced an engine message above 64 MiB; the session ends")
-            end = HEAD.size + size
-            if len(held) < end:
-                break
-            payload = bytes(held[HEAD.size : end])
-            del held[:end]
-            place = self.buffers.get(step)
-            if asyncio.isfuture(place):
-                del self.buffers[step]
-                place.set_result(payload)
-                continue
-            self.waiting += size + MESSAGE_COST
-            late = step <= self.runtime._program_counter[0]  # what this step expects, it expects since it began
-            if late or place is not None or self.waiting > MAX_WAITING:
-                raise MachineFault(f"{who} sent engine messages that no program sends; the session ends")
-            self.buffers[step] = payload
+    def data_received(self, data: bytes, frame: bytes = b"") -> None:
+        """Take whole messages; `frame` is what they came in, signature included, and waits with them."""
+        who = f"node {self.peer_pid + 1}"
+        try:
+            for step, content in messages(data):
+                place = self.buffers.get(step)
+                if asyncio.isfuture(place):
+                    del self.buffers[step]
+                    place.set_result((content, frame))
+                    continue
+                self.waiting += _held(content, frame)
+                late = step <= self.runtime._program_counter[0]  # what this step expects, it expects since it began
+                if late or place is not None or self.waiting > MAX_WAITING:
+                    raise RefusedFrame(f"{who} sent engine messages that no program sends", frame)
+                self.buffers[step] = (content, frame)
+        except InvalidEncoding as error:
+            raise RefusedFrame(f"{who} sent bytes that no engine writes: {error}", frame) from None
 
     def receive(self, pc: int) -> Any:
-        payload = super().receive(pc)
-        if isinstance(payload, bytes):
-            self.waiting -= len(payload) + MESSAGE_COST
-        return payload
+        place = super().receive(pc)
+        if not asyncio.isfuture(place):
+            self.waiting -= _held(*place)
+        return place
+
+
+def _held(content: bytes, frame: bytes) -> int:
+    return len(content) + len(frame) + MESSAGE_COST
 
 
 class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
@@ -127,9 +126,9 @@ class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
             self._transports.append(exchanger.transport)
             self.parties[peer].protocol = exchanger
 
-    def feed(self, peer: int) -> Callable[[bytes], None]:
-        """The function to call with every piece of bytes that arrives from `peer`, in order."""
-        deliver: Callable[[bytes], None] = self.parties[peer].protocol.data_received
+    def feed(self, peer: int) -> Callable[..., None]:
+        """The function to call with the data of every frame that arrives from `peer`, in order, and with the frame."""
+        deliver: Callable[..., None] = self.parties[peer].protocol.data_received
         return deliver
 
     @property
@@ -142,8 +141,13 @@ class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
         self._program_counter[0] += 1
         return int(self._program_counter[0])
 
-    async def exchange(self, outgoing: dict[int, bytes], incoming: dict[int, int]) -> dict[int, bytes]:
-        """Send {peer: bytes} and receive {peer: exact length} under the current program counter."""
+    async def exchange(
+        self, outgoing: Mapping[int, bytes], incoming: Mapping[int, int], read: Callable[[bytes], T]
+    ) -> dict[int, T]:
+        """Send {peer: bytes} and receive {peer: exact length} under the current program counter; `read` each.
+
+        Raises RefusedFrame for another length and for what `read` cannot decode, MachineFault after PATIENCE seconds.
+        """
         for peer, data in outgoing.items():
             self._send_message(peer, data)
         received = {}
@@ -156,8 +160,11 @@ class SessionRuntime(_runtime.Runtime):  # type: ignore[misc, name-defined]
                         f"no engine message of node {peer + 1} came for {PATIENCE:.0f} seconds: it, or another node "
                         "that it waits for, stands still; check that all of them run"
                     )
-            data = message.result() if asyncio.isfuture(message) else message
-            if len(data) != incoming[peer]:
-                raise MachineFault(f"an engine message of node {peer + 1} has a wrong length; the session ends")
-            received[peer] = bytes(data)
+            content, frame = message.result() if asyncio.isfuture(message) else message
+            try:
+                if len(content) != incoming[peer]:
+                    raise InvalidEncoding("an engine message has a wrong length")
+                received[peer] = read(content)
+            except InvalidEncoding as error:
+                raise RefusedFrame(f"node {peer + 1} sent what no engine writes here: {error}", frame) from None
         return received

@@ -11,10 +11,11 @@ error that this node chose without knowing the factors; `shared.SharedEngine` ca
 import hashlib
 import math
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import combinations
+from typing import TypeVar
 
 import gmpy2
 import numpy as np
@@ -22,13 +23,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.integers import Integer, centered, inverse
 from tacita.crypto.shamir import coefficients_at
-from tacita.protocols.faults import InconsistentOpening, MachineFault
+from tacita.protocols.faults import InconsistentOpening
 from tacita.protocols.mpc.demand import Demand
 from tacita.protocols.mpc.engine import IntArray
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.slots import Slots, objects, unpack
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,8 @@ class Sharing:
     async def open(self, a: IntArray) -> IntArray:
         """Send this node's shares to all, take all m, check that they lie on one polynomial, return the values."""
         slots, count = self._slots, len(a)
-        received = await self.tell(self.encode(a))
-        shares = {j: slots.join(self.decode(received[j]) if j != self.me else a) for j in range(self.m)}
+        received = await self._tell(self.encode(a), self.decode)
+        shares = {j: slots.join(received[j] if j != self.me else a) for j in range(self.m)}
         first = [shares[i] for i in range(self.t + 1)]
         self._check_degree(shares, count)
         values = slots.split(slots.combine(self._recombine, first), count)
@@ -104,10 +108,15 @@ class Sharing:
             if any(slots.split(slots.combine([*row, -1], [*first, shares[j]]), count)):
                 raise InconsistentOpening(self.suspects(), "the shares of an opening do not fit together; run again")
 
-    async def tell(self, data: bytes) -> dict[int, bytes]:
+    async def agreed(self, ready: bytes) -> bool:
+        """Tell all peers these 32 bytes, which say what this node has received and seen; whether all tell the same."""
+        return set((await self._tell(ready, bytes)).values()) == {ready}
+
+    async def _tell(self, data: bytes, read: Callable[[bytes], T]) -> dict[int, T]:
         """Send the same bytes to all peers and take as many from each."""
         self._runtime.step()
-        return await self._runtime.exchange(dict.fromkeys(self.peers, data), dict.fromkeys(self.peers, len(data)))
+        peers = self.peers
+        return await self._runtime.exchange(dict.fromkeys(peers, data), dict.fromkeys(peers, len(data)), read)
 
     @property
     def position(self) -> int:
@@ -146,8 +155,8 @@ class Sharing:
                     outgoing[target] = self.encode(slots.split(dealt, count))
         others = [i for i in dealers if i != self.me]
         senders = [i for i in others if self.me not in self._helpers[i]]
-        received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, self.width * count))
-        shares += [slots.join(self.decode(data)) for data in received.values()]
+        received = await self._runtime.exchange(outgoing, dict.fromkeys(senders, self.width * count), self.decode)
+        shares += map(slots.join, received.values())
         shares += [self._scale * self._pairwise(i, i, step, count) for i in others if i not in received]
         return slots.split(slots.combine([1] * len(shares), shares), count)
 
@@ -208,10 +217,10 @@ class Sharing:
         return bytes(gmpy2.pack(list(values), 8 * self.width).to_bytes(self.width * len(values), "little"))
 
     def decode(self, data: bytes) -> IntArray:
-        """The inverse of `encode`; raises MachineFault for values outside the field."""
+        """The inverse of `encode`; raises InvalidEncoding for values outside the field."""
         values = _vector(data, 8 * self.width, len(data) // self.width)
         if len(values) and max(values) >= self.prime:
-            raise MachineFault("an engine message holds a value outside the field; the session ends")
+            raise InvalidEncoding("an engine message holds a value outside the field")
         return values
 
 

@@ -1,5 +1,6 @@
 """One deviation of every kind that leaves evidence, each run once; what the honest nodes hold afterwards."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.sealing import SealingKey
-from tacita.deploy.attack import bids, dealing
+from tacita.deploy.attack import bids, dealing, deviations
 from tacita.protocols import evidence, releasing
 from tacita.protocols.channel import MAX_WAITING_MESSAGES, Envelope, sign
 from tacita.protocols.faults import Evidence, ProtocolFault
+from tacita.protocols.mpc.frames import EngineFrame
 from tacita.protocols.party import Result
 from tacita.protocols.reading import complaint
 from tacita.protocols.terms import canonical_json
@@ -96,6 +99,18 @@ def each_cut(patch: pytest.MonkeyPatch) -> Deviant:
 def each_partials(patch: pytest.MonkeyPatch) -> Deviant:
     cluster = wrong_dealing(dealing.bidder, 0)(patch)
     cluster.lies["bind each partials"] = last_bit
+    return cluster
+
+
+def broken_frame() -> Deviant:
+    cluster = Deviant(3)
+    sent = itertools.count()
+
+    def tamper(sender: int, receiver: int, data: bytes) -> bytes:
+        last = (sender, receiver) == (2, 0) and next(sent) == 7
+        return deviations.BROKEN["values outside the field"](data) if last else data
+
+    cluster.engine_tamper = tamper
     return cluster
 
 
@@ -196,6 +211,7 @@ KINDS: dict[str, tuple[str, str, Callable[[pytest.MonkeyPatch], Deviant]]] = {
     "a private message for all": ("node3", "ProtocolFault", readdressed("mask shares", "*")),
     "the same for one and for all": ("node3", "ProtocolFault", lambda patch: Deviant(3, rewrite=twice)),
     "rounds that do not exist": ("node3", "ProtocolFault", lambda patch: Deviant(3, rewrite=far_ahead)),
+    "no field elements from the engine": ("node3", "InvalidEncodingFault", lambda patch: broken_frame()),
     "no signature on the ticket": ("node3", "ProtocolFault", bad_ticket(first_bit)),
     "no BLS signature on the ticket": ("node3", "ProtocolFault", bad_ticket(last_bit)),
     "half a ticket": ("node3", "InvalidEncodingFault", bad_ticket(lambda p: p[:-1])),
@@ -234,19 +250,20 @@ def _evidence(outcomes: Mapping[str, Result | BaseException], name: str) -> Sequ
 
 @lru_cache(maxsize=1)
 def honest_session() -> tuple[Deviant, list[bytes], Any]:
-    """An honest session: its cluster, everything that was signed in it, and node1's session object."""
+    """An honest session: its cluster, every signed message but engine frames, and node1's session object."""
     cluster = Deviant(3)
     with pytest.MonkeyPatch.context() as patch:
         cluster.watch_sessions(patch)
         outcomes = run(cluster)
     assert all(isinstance(r, Result) for r in outcomes.values())
-    said = dict.fromkeys(data for received in cluster.traffic.values() for data in received if _is_signed(data))
+    said = dict.fromkeys(data for received in cluster.traffic.values() for data in received if not is_frame(data))
     return cluster, list(said), cluster.sessions["node1"][0]
 
 
-def _is_signed(data: bytes) -> bool:
+def is_frame(data: bytes) -> bool:
+    """Whether this is from engine to engine."""
     try:
-        Envelope.decode(data[64:])
-    except Exception:  # noqa: BLE001 - engine bytes
+        EngineFrame.decode(data)
+    except InvalidEncoding:
         return False
     return True

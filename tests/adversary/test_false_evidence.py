@@ -15,12 +15,14 @@ from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols import evidence as files
-from tacita.protocols import judge
+from tacita.protocols import introduction, judge
 from tacita.protocols.channel import EVERYONE, Envelope, echo_of, sign
 from tacita.protocols.faults import Evidence
+from tacita.protocols.introduction import Introduction
+from tacita.protocols.mpc.frames import EngineFrame
 from tacita.protocols.terms import canonical_json
 from tests.adversary.deviation import Deviant
-from tests.adversary.indictments import honest_session, indict
+from tests.adversary.indictments import honest_session, indict, is_frame
 from tests.adversary.test_session_mutation import mutated
 
 HONEST = {"node1", "ann"}
@@ -31,6 +33,7 @@ SAMPLE, WHOLE = 1000, 10_000
 KIND_SAMPLE = (
     "two messages", "a bid out of range", "bad shares", "a false complaint", "a bidder's shares of another bid",
     "mask shares outside the field", "another key contribution", "no signature on the ticket", "other terms",
+    "no field elements from the engine",
 )  # fmt: skip
 
 
@@ -50,8 +53,14 @@ def sources(seed: str = "cluster") -> tuple[tuple[Evidence, ...], tuple[bytes, .
     records = [whole]
     for name in SHOWN:
         records += [replace(whole, check=name, signed=(*whole.signed, d)) for d in said if opened(d).round == name][:4]
+    frames = [data for received in cluster.traffic.values() for data in received if is_frame(data)]
+    for name in cluster.names:
+        mine = [data for data in frames if EngineFrame.decode(data).sender == name]
+        records += [replace(whole, check=judge.FRAME, signed=(*whole.signed, data)) for data in mine[:2]]
+    introductions = [Introduction(name, name).sign(cluster.identities[name]) for name in cluster.names]
+    records += [Evidence(introduction.CHECK, (data,)) for data in introductions]
     guilty = [held.evidence for kind in KIND_SAMPLE for held in indict(kind)[:1]]
-    everything = [*said, *(d for e in guilty for d in e.signed)]
+    everything = [*said, *frames[:60], *introductions, *(d for e in guilty for d in e.signed)]
     return (*records, *guilty), tuple(dict.fromkeys(everything)), cluster
 
 

@@ -231,8 +231,8 @@ def test_control_without_the_proof_cancelling_masks_reach_the_decryption(monkeyp
 
 
 def engine_with(cluster: Deviant, change: Callable[[Job], Job]) -> dict[str, Any]:
-    async def solver(job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
-        return await cluster.solver(change(job), session, report)
+    async def solver(job: Job, report: Callable[[int, int], None]) -> Solved:
+        return await cluster.solver(change(job), report)
 
     return {"solver": solver}
 

@@ -2,6 +2,7 @@
 
 import pickle  # noqa: TID251 - what an attacker would send
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import pytest
 
 from tacita.crypto.entropy import SeededEntropy, random_below
-from tacita.deploy.attack.deviations import BROKEN, HEAD, message
+from tacita.crypto.signature import SigningKey
+from tacita.deploy.attack.deviations import BROKEN, message
 from tacita.deploy.simulate.clock import run_virtual
-from tacita.protocols.faults import MachineFault, SessionAborted, SuspectFault, TacitaError
+from tacita.protocols.evidence import to_file
+from tacita.protocols.faults import InvalidEncodingFault, MachineFault, SessionAborted, SuspectFault, TacitaError
+from tacita.protocols.judge import judge
 from tacita.protocols.mpc import runtime
+from tacita.protocols.mpc.frames import HEAD, EngineFrame
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, assert_nothing_decrypted, errors, run, silence
 from tests.adversary.honest import TERMS, auction
@@ -33,23 +38,60 @@ def engine(change: Callable[[bytes], bytes], receivers: tuple[int, ...] = (0, 1)
     return cluster
 
 
+WELL_FORMED = {"nothing inside", "a flood of empty messages"}
+"""Which steps send what is a matter of the program; a frame alone does not show that these are none of it."""
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_engine_bytes_that_no_program_sends_end_the_session_with_a_sentence(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Bytes that no program at all sends convict: of all nodes that did not get them, too, and before strangers."""
     monkeypatch.setattr(runtime, "MAX_WAITING", 1 << 18)
     monkeypatch.setattr(runtime, "PATIENCE", 2.0)
-    cluster = engine(BROKEN[what])
+    cluster = engine(BROKEN[what], receivers=(0,))
+    for error in errors(cluster, run(cluster)):
+        if what in WELL_FORMED:
+            assert isinstance(error, MachineFault) and len(str(error)) > 20, repr(error)
+            assert isinstance(error, SessionAborted) or "node" in str(error) or "field" in str(error)
+        else:
+            assert isinstance(error, InvalidEncodingFault) and error.culprit == "node3", repr(error)
+            assert error.evidence is not None
+            verdict = judge(to_file(error.evidence, cluster.roster), cluster.roster)
+            assert (verdict.culprit, verdict.fault) == ("node3", "InvalidEncodingFault"), verdict
+            assert verdict.rests_on == "signature"
+    assert_nothing_decrypted(cluster)
+
+
+@pytest.mark.parametrize("what", ["another key", "another session", "another sender", "no frame"])
+def test_a_broken_frame_that_a_node_did_not_sign_as_its_own_names_nobody(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS says who sent it, and so the session ends; a stranger would have to believe that."""
+    broken = BROKEN["values outside the field"]
+    cluster, signs, sent = Deviant(3, deadline=3.0), EngineFrame.sign, list[str]()
+
+    def sign(frame: EngineFrame, key: SigningKey) -> bytes:
+        if (frame.sender, frame.receiver) != ("node3", "node1"):
+            return signs(frame, key)
+        sent.append(what)
+        if len(sent) != 3:
+            return signs(frame, key)
+        changes = {"another session": {"session": bytes(32)}, "another sender": {"sender": "node2"}}.get(what, {})
+        frame = replace(frame, data=broken(frame.data), **changes)
+        return b"" if what == "no frame" else signs(frame, SigningKey(bytes(32)) if what == "another key" else key)
+
+    monkeypatch.setattr(EngineFrame, "sign", sign)
     for error in errors(cluster, run(cluster)):
         assert isinstance(error, MachineFault) and len(str(error)) > 20, repr(error)
-        assert isinstance(error, SessionAborted) or "node" in str(error) or "field" in str(error)
+        assert isinstance(error, SessionAborted) or "node3" in str(error) or "node 3" in str(error)
     assert_nothing_decrypted(cluster)
 
 
 def test_control_the_parser_of_mpyc_breaks_at_a_repeated_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """With it the same bytes were an internal error: exit code 70 by a peer's message."""
     stock = runtime._asyncoro.MessageExchanger
-    monkeypatch.setattr(runtime._Exchanger, "data_received", stock.data_received)
+    monkeypatch.setattr(runtime._Exchanger, "data_received", lambda peer, data, _: stock.data_received(peer, data))
     monkeypatch.setattr(runtime._Exchanger, "receive", stock.receive)
     cluster = engine(BROKEN["three times"], at=1)
     outcomes = run(cluster)

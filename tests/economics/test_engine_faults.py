@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from tacita.crypto.errors import InvalidEncoding
 from tacita.deploy.attack.engines import HEADER, Tamper, dry, info, keys, secure
-from tacita.protocols.faults import CallerMistake, InconsistentOpening, MachineFault, SuspectFault
+from tacita.protocols.faults import CallerMistake, InconsistentOpening, MachineFault, RefusedFrame, SuspectFault
 from tacita.protocols.mpc.demand import MAX_FIELD_BITS, signs_are_dealt
 from tacita.protocols.mpc.engine import Engine
-from tacita.protocols.mpc.runtime import MAX_MESSAGE, SessionRuntime
+from tacita.protocols.mpc.frames import HEAD, check_contents
+from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine
 
 INPUTS = {"a": [5, -7, 123456, 0], "b": [11, 3, -99, 2]}
@@ -102,23 +104,23 @@ class Nowhere:
         raise AssertionError("nothing is sent")
 
 
-def test_an_announced_length_above_the_limit_is_refused_before_it_is_stored() -> None:
-    async def feed() -> None:
-        runtime = SessionRuntime(0, 3, 1, {1: Nowhere(), 2: Nowhere()})
-        with pytest.raises(MachineFault, match="64 MiB"):
-            runtime.feed(1)(bytes(8) + (MAX_MESSAGE + 1).to_bytes(4, "little"))
-
-    asyncio.run(feed())
+WHOLE = HEAD.pack(1, 5) + b"first"
 
 
-def test_a_length_above_the_limit_is_refused_behind_another_message_too() -> None:
-    """One frame of a link may hold several messages."""
+@pytest.mark.parametrize(
+    "data", [WHOLE[:7], WHOLE[:-1], HEAD.pack(1, 1 << 31), WHOLE + WHOLE[:5], WHOLE + HEAD.pack(2, 0xFFFFFFFF)],
+    ids=["half a head", "half a content", "2 GiB announced", "half a head behind", "4 GiB announced behind"],
+)  # fmt: skip
+def test_a_frame_that_does_not_hold_whole_messages_is_refused(data: bytes) -> None:
+    """The frame comes along with the error: it convicts whoever signed it."""
 
     async def feed() -> None:
         runtime = SessionRuntime(0, 3, 1, {1: Nowhere(), 2: Nowhere()})
-        small = (1).to_bytes(8, "little") + (5).to_bytes(4, "little") + b"small"
-        with pytest.raises(MachineFault, match="64 MiB"):
-            runtime.feed(1)(small + bytes(8) + (MAX_MESSAGE + 1).to_bytes(4, "little"))
+        with pytest.raises(RefusedFrame, match="cut short") as refused:
+            runtime.feed(1)(data, b"signed")
+        assert refused.value.frame == b"signed"
+        with pytest.raises(InvalidEncoding, match="cut short"):
+            check_contents(data, (1 << 40) - 1)
 
     asyncio.run(feed())
 
@@ -129,14 +131,35 @@ def test_a_second_message_for_one_step_is_refused(late: bool) -> None:
 
     async def feed() -> None:
         runtime = SessionRuntime(0, 3, 1, {1: Nowhere(), 2: Nowhere()})
-        message = (1).to_bytes(8, "little") + (5).to_bytes(4, "little") + b"first"
-        runtime.feed(1)(message[:7])
-        runtime.feed(1)(message[7:])
+        runtime.feed(1)(WHOLE, b"one")
         if late:
             runtime.step()
-            assert await runtime.exchange({}, {1: 5}) == {1: b"first"}
-        with pytest.raises(MachineFault, match="no program sends"):
-            runtime.feed(1)(message)
+            assert await runtime.exchange({}, {1: 5}, bytes) == {1: b"first"}
+        with pytest.raises(RefusedFrame, match="no program sends") as refused:
+            runtime.feed(1)(WHOLE, b"other")
+        assert refused.value.frame == b"other"
+
+    asyncio.run(feed())
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["waited for", "before it is waited for"])
+def test_a_message_that_cannot_be_read_brings_its_frame_along(early: bool) -> None:
+    async def feed() -> None:
+        runtime = SessionRuntime(0, 3, 1, {1: Nowhere(), 2: Nowhere()})
+
+        def refuses(data: bytes) -> bytes:
+            raise InvalidEncoding("unreadable")
+
+        for step, length, reason in ((1, 4, "wrong length"), (2, 5, "unreadable")):
+            runtime.step()
+            frame = HEAD.pack(step, 5) + b"first"
+            if not early:
+                asyncio.get_running_loop().call_soon(runtime.feed(1), frame, b"signed %d" % step)
+            else:
+                runtime.parties[1].protocol.buffers[step] = (b"first", b"signed %d" % step)
+            with pytest.raises(RefusedFrame, match=reason) as refused:
+                await runtime.exchange({}, {1: length}, refuses)
+            assert refused.value.frame == b"signed %d" % step
 
     asyncio.run(feed())
 

@@ -17,6 +17,7 @@ from tacita.protocols.keygen.final_view import HEADER, FinalView
 from tacita.protocols.keygen.statements import Place
 from tacita.protocols.keygen.talk import Record
 from tacita.protocols.keygen.view import View
+from tacita.protocols.mpc.frames import EngineFrame
 from tacita.protocols.party import Result
 from tacita.protocols.reading import GATHERING, Reading, gathering, meeting
 from tests.adversary.honest import A1Cluster, a1
@@ -67,7 +68,7 @@ def session() -> Session:
             try:
                 envelope = Envelope.decode(data[64:])
             except CryptoError:
-                made.engine.append(data)
+                made.engine.append(EngineFrame.decode(data).data)
                 continue
             made.signed.append(data)
             if envelope.receiver != "*":

@@ -37,7 +37,7 @@ from tacita.crypto.proofs import decryption, knowledge, quadratic
 from tacita.crypto.proofs.range import Relations, link
 from tacita.crypto.sealing import SealingKey, check_recipient, seal, unseal
 from tacita.crypto.security import CHALLENGE_BITS
-from tacita.crypto.signature import verify_signature
+from tacita.crypto.signature import SigningKey, verify_signature
 from tacita.crypto.transcript import Context
 from tacita.deploy.attack.ring import toy
 from tacita.deploy.cluster import Admission, found
@@ -49,12 +49,13 @@ from tacita.node.limits import Refusals
 from tacita.node.probes import Probes
 from tacita.node.solver import Worker
 from tacita.node.transport import PeerLink, Transport
-from tacita.node.worker import JOB, frame, listen
+from tacita.node.worker import JOB, frame, listen, receiver
 from tacita.proto.tacita_pb2 import EngineData, Frame, Piece, Probe
 from tacita.protocols import evidence as files
 from tacita.protocols import judge, messages, releasing
 from tacita.protocols.channel import ABORT, GREET, Channel, Envelope, convicted, echo_of, open_signed, sign
 from tacita.protocols.faults import Evidence
+from tacita.protocols.introduction import Introduction, introduced
 from tacita.protocols.keygen import judge as ceremony_judge
 from tacita.protocols.keygen import trial
 from tacita.protocols.keygen.certificate import KeyCertificate, check_signatures
@@ -64,8 +65,10 @@ from tacita.protocols.keygen.gathering import Status
 from tacita.protocols.keygen.modulus import ModulusCertificate
 from tacita.protocols.keygen.statements import Announcement, decode_reveal, decode_roots
 from tacita.protocols.keygen.vectors import split_rows, unpack
-from tacita.protocols.mpc.runtime import HEAD, SessionRuntime, _Exchanger
+from tacita.protocols.mpc.frames import HEAD, EngineFrame, check_contents
+from tacita.protocols.mpc.runtime import SessionRuntime, _Exchanger
 from tacita.protocols.mpc.sharing import EngineKeys, Sharing
+from tacita.protocols.party import Job
 from tacita.protocols.policies.registry import complete_terms, read_session
 from tacita.protocols.reading import complaint, gathering
 from tacita.protocols.roster import Roster
@@ -389,12 +392,17 @@ def _runtime() -> SessionRuntime:
 def _engine_bytes(data: bytes) -> None:
     exchanger = _Exchanger(_runtime(), 1)
     exchanger.buffers[5] = LOOP.create_future()
-    exchanger.data_received(data[:7])
-    exchanger.data_received(data[7:])
+    exchanger.data_received(data)
+
+
+JOB_AT_NODE1 = Job(
+    session=bytes(32), terms={}, patterns={}, order=(), nodes=("node1", "node2", "node3"), index=0, threshold=1,
+    keys=EngineKeys({}, {}), inputs={}, masks={},
+)  # fmt: skip
 
 
 def _relayed(data: bytes) -> None:
-    """A peer's bytes as the node frames them for its engine's process, and as that process takes them apart."""
+    """A peer's frame as the node hands it to its engine's process, and as that process takes it apart."""
 
     async def go() -> None:
         runtime, reader = SessionRuntime(0, 3, 1, {}), asyncio.StreamReader()
@@ -404,9 +412,19 @@ def _relayed(data: bytes) -> None:
         worker.feed(1, data)
         reader.feed_data(b"".join(worker._waiting))
         reader.feed_eof()
-        await listen(reader, {1: runtime.feed(1)})
+        await listen(reader, {1: receiver(JOB_AT_NODE1, runtime, 1)})
 
     LOOP.run_until_complete(go())
+
+
+def _judged_frame(data: bytes) -> None:
+    """As the judge reads a frame that convicts its sender."""
+    check_contents(EngineFrame.decode(data).data, session().reading.setup.demand.prime)
+
+
+def _frames_signed() -> Sequence[bytes]:
+    key = SigningKey(bytes(32))
+    return [EngineFrame(bytes(32), "node2", "node1", data).sign(key) for data in _engine_seeds()]
 
 
 def _engine_seeds() -> Sequence[bytes]:
@@ -429,6 +447,10 @@ WIRE = [
     Decoder("wire/delivery", lambda: session().signed[::9], _deliver),
     Decoder("wire/evidence in an abort", _evidence_seeds, _aborted, JSON_BOMBS),
     Decoder("wire/evidence", _evidence_seeds, lambda d: files.decode(d, session().reading.roster), [bytes(1 << 20)]),
+    Decoder(
+        "wire/introduction", lambda: [Introduction(n, n).sign(SigningKey(bytes(32))) for n in ("node2", "x" * 64)],
+        lambda d: introduced(d, "node2", session().reading.roster),
+    ),
     Decoder("wire/two messages that convict", _contradiction_seeds, _contradiction),
     Decoder(
         "wire/frame", _frame_seeds, _frames,
@@ -438,7 +460,11 @@ WIRE = [
         "engine/stream", _engine_seeds, _engine_bytes,
         [HEAD.pack(-1, 0), HEAD.pack(1 << 62, (1 << 32) - 1), b"".join(HEAD.pack(s, 0) for s in range(1, 5000))],
     ),
-    Decoder("engine/worker", _engine_seeds, _relayed, [b"", b"\x00" * 4096, frame(JOB, b"{}")], inputs=1000),
+    Decoder("engine/worker", _frames_signed, _relayed, [b"", b"\x00" * 4096, frame(JOB, b"{}")], inputs=1000),
+    Decoder(
+        "engine/frame", _frames_signed, _judged_frame,
+        [EngineFrame(bytes(32), "", "", b"".join(HEAD.pack(s, 0) for s in range(1, 5000))).sign(SigningKey(bytes(32)))],
+    ),
     Decoder("engine/vector", lambda: [_sharing().encode([mpz(5)] * 9)], lambda d: _sharing().decode(d)),
 ]  # fmt: skip
 

@@ -128,8 +128,8 @@ class ClearCluster(PartCluster):
 
     jobs: dict[bytes, list[Job]]
 
-    async def solver(self, job: Job, session: bytes, report: Callable[[int, int], None]) -> Solved:
-        found = vars(self).setdefault("jobs", {}).setdefault(session, [])
+    async def solver(self, job: Job, report: Callable[[int, int], None]) -> Solved:
+        found = vars(self).setdefault("jobs", {}).setdefault(job.session, [])
         found.append(job)
         while len(found) < self.parties:
             await asyncio.sleep(0)

@@ -15,11 +15,16 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from tacita.crypto.signature import SigningKey
 from tacita.deploy.attack import intruder
 from tacita.deploy.attack.intruder import ACCEPTED, Caller, Impostor
 from tacita.node.config import Folder, Tls
 from tacita.node.identity import Pair, issue, make_authority
 from tacita.proto.tacita_pb2 import EngineData, Frame, Piece
+from tacita.protocols.evidence import to_file
+from tacita.protocols.faults import Evidence
+from tacita.protocols.introduction import Introduction
+from tacita.protocols.judge import judge
 from tests.integration import samples
 from tests.integration.injection import inject
 from tests.integration.running import Running, outcome, succeeded, wait_for
@@ -56,12 +61,15 @@ def log(cluster: Running, name: str) -> str:
     return (cluster.data(name) / "node.log").read_text()
 
 
-def caller(pair: Pair | None, header: str | None) -> Caller:
-    return Caller(AUTHORITY.certificate, pair, header)
+def caller(cluster: Running, pair: Pair | None, certified: str = "node1", claimed: str = "") -> Caller:
+    """Who shows this certificate and introduces itself, signed as the node that it is if it is one."""
+    nodes = cluster.names
+    key = Folder(cluster.data(certified)).identity().signing if certified in nodes else SigningKey(bytes(32))
+    return Caller(AUTHORITY.certificate, pair, Introduction(certified, claimed or certified).sign(key))
 
 
 def node1(cluster: Running) -> Caller:
-    return caller(Folder(cluster.data("node1")).tls().own, "node1")
+    return caller(cluster, Folder(cluster.data("node1")).tls().own)
 
 
 def knock(cluster: Running, who: Caller, target: str = "node2") -> str:
@@ -96,15 +104,15 @@ STRANGERS: dict[str, Callable[[], Pair | None]] = {
 @pytest.mark.parametrize("what", STRANGERS)
 def test_a_certificate_that_is_not_ours_ends_in_the_handshake(guarded: Running, what: str) -> None:
     pair = STRANGERS[what]()
-    assert knock(guarded, caller(pair, "node1")) == "UNAVAILABLE"
+    assert knock(guarded, caller(guarded, pair)) == "UNAVAILABLE"
     for method in ("Status", "Run"):
-        assert intruder.control(caller(pair, None), address(guarded, "node2"), "node2", method) == "UNAVAILABLE"
+        assert intruder.control(caller(guarded, pair), address(guarded, "node2"), "node2", method) == "UNAVAILABLE"
     unharmed(guarded)
 
 
 def test_a_dated_certificate_that_is_valid_now_is_accepted(guarded: Running) -> None:
     """The control: it is the dates that were refused."""
-    assert knock(guarded, caller(intruder.dated(AUTHORITY, "node1", -1, 1), "node1")) == ACCEPTED
+    assert knock(guarded, caller(guarded, intruder.dated(AUTHORITY, "node1", -1, 1))) == ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -128,16 +136,15 @@ def test_plain_text_gets_no_answer(guarded: Running, data: bytes) -> None:
 def test_grpc_without_tls_is_refused(guarded: Running) -> None:
     async def go() -> str:
         async with grpc.aio.insecure_channel(address(guarded, "node2")) as channel:
-            return await intruder.knock(channel, (("node", "node1"),))
+            return await intruder.knock(channel, node1(guarded).metadata)
 
     assert asyncio.run(go()) == "UNAVAILABLE"
     unharmed(guarded)
 
 
-NAMES: dict[str, tuple[str, str | None]] = {
+NAMES: dict[str, tuple[str, str]] = {
     "node 3 says it is node 1": ("node3", "node1"),
     "node 1 says it is node 3": ("node1", "node3"),
-    "no header": ("node1", None),
     "node 3, which this node dials": ("node3", "node3"),
     "the node itself": ("node2", "node2"),
     "its operator": ("operator.node2", "operator.node2"),
@@ -148,9 +155,28 @@ NAMES: dict[str, tuple[str, str | None]] = {
 
 @pytest.mark.parametrize("what", NAMES)
 def test_a_certificate_of_ours_opens_one_place_only(guarded: Running, what: str) -> None:
-    name, header = NAMES[what]
-    assert knock(guarded, caller(issue(AUTHORITY, name), header)) == "PERMISSION_DENIED"
+    name, claimed = NAMES[what]
+    assert knock(guarded, caller(guarded, issue(AUTHORITY, name), name, claimed)) == "PERMISSION_DENIED"
     assert f"refused '{name}'" in log(guarded, "node2"), "the log names it"
+    unharmed(guarded)
+
+
+@pytest.mark.parametrize("name", ["node1", "node3"])
+def test_a_node_that_introduces_itself_under_another_name_is_convicted(guarded: Running, name: str) -> None:
+    """`tacita judge` names it from the file that the log points to; without a signature of its own there is none."""
+    claimed = "node3" if name == "node1" else "node1"
+    lies = caller(guarded, issue(AUTHORITY, name), name, claimed)
+    for introduction in (None, b"", b"?" * 100, caller(guarded, None, claimed).introduction):
+        assert knock(guarded, replace(lies, introduction=introduction)) == "PERMISSION_DENIED"
+    kept = guarded.data("node2") / "refused" / f"{name}.json"
+    kept.unlink(missing_ok=True)
+    assert knock(guarded, lies) == "PERMISSION_DENIED"
+    assert f"refused/{name}.json" in log(guarded, "node2")
+    roster = Folder(guarded.data("node2")).roster()
+    verdict = judge(kept.read_bytes(), roster)
+    assert (verdict.culprit, verdict.fault, verdict.rests_on) == (name, "ProtocolFault", "signature"), verdict
+    honest = to_file(Evidence("introduction", (node1(guarded).introduction or b"",)), roster)
+    assert not judge(honest, roster).convicts
     unharmed(guarded)
 
 
@@ -162,7 +188,9 @@ def test_only_the_pinned_operator_steers_a_node(guarded: Running, who: str, meth
         "the operator of another node": Folder(guarded.data("node1")).tls().operator,
         "another certificate of the operator": issue(AUTHORITY, "operator.node2"),
     }
-    assert intruder.control(caller(pairs[who], None), address(guarded, "node2"), "node2", method) == "PERMISSION_DENIED"
+    assert (
+        intruder.control(caller(guarded, pairs[who]), address(guarded, "node2"), "node2", method) == "PERMISSION_DENIED"
+    )
     assert "only this node's operator may do this" in log(guarded, "node2")
     unharmed(guarded)
 
@@ -192,7 +220,8 @@ def piece(size: int, last: bool = True) -> bytes:
 
 
 def engine(size: int) -> bytes:
-    return bytes(Frame(engine=EngineData(session=secrets.token_bytes(32), data=bytes(size))).SerializeToString())
+    part = EngineData(session=secrets.token_bytes(32), data=bytes(size), last=True)
+    return bytes(Frame(engine=part).SerializeToString())
 
 
 FLOODS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -256,7 +285,10 @@ def test_a_node_talks_to_nobody_but_the_peer_it_dials(guarded: Running, kind: st
 
 def test_after_everything_an_honest_session_finishes(guarded: Running, tmp_path: Path) -> None:
     """The same processes that were attacked above (or, alone, by one attack of each kind here)."""
-    for who in (caller(issue(OTHER, "node1"), "node1"), caller(issue(AUTHORITY, "mallory"), "node1")):
+    for who in (
+        caller(guarded, issue(OTHER, "node1")),
+        caller(guarded, issue(AUTHORITY, "mallory"), "mallory", "node1"),
+    ):
         assert knock(guarded, who) in ("UNAVAILABLE", "PERMISSION_DENIED")
     me = node1(guarded)
     for frames in ([piece(2 << 20)], [b"\xff" * 100], [engine(1 << 19)] * 200 + [b"\xff"]):

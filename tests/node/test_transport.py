@@ -56,10 +56,10 @@ def read(incoming: Sequence[Any], **settings: Any) -> tuple[Transport, Recorder]
 
 
 def test_messages_are_put_together_and_engine_bytes_pass_between_them() -> None:
-    engine = Frame(engine=tacita_pb2.EngineData(session=b"s" * 32, data=b"e"))
-    _, recorder = read([piece(b"a", False), engine, piece(b"b", True), piece(b"", True)])
+    first, second = engine_part(b"e", False), engine_part(b"f", True)
+    _, recorder = read([first, piece(b"a", False), second, piece(b"b", True), piece(b"", True)])
     assert recorder.messages == [("alice", b"ab"), ("alice", b"")]
-    assert recorder.engine == [("alice", b"s" * 32, b"e")]
+    assert recorder.engine == [("alice", b"s" * 32, b"ef")]
 
 
 def test_what_is_sent_in_pieces_arrives_whole() -> None:
@@ -80,17 +80,26 @@ def test_what_is_sent_in_pieces_arrives_whole() -> None:
     assert max(frame.ByteSize() for frame in frames) <= transport.MAX_FRAME
     _, recorder = read(frames)
     assert recorder.messages == [("alice", data)]
-    assert b"".join(part for _, _, part in recorder.engine) == data
+    assert recorder.engine == [("alice", b"s" * 32, data)]
+
+
+def engine_part(data: bytes, last: bool) -> Any:
+    return Frame(engine=tacita_pb2.EngineData(session=b"s" * 32, data=data, last=last))
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000])
+@pytest.mark.parametrize(
+    ("part", "limit", "refusal"),
+    [(piece, "MAX_MESSAGE", "a message above 64 MiB"), (engine_part, "MAX_ENGINE_FRAME", "a frame above 33 MiB")],
+    ids=["message", "engine"],
+)
 def test_a_message_without_end_is_cut_off_and_its_sender_named(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int, part: Any, limit: str, refusal: str
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_MESSAGE", 100_000)
-    wires, recorder = read([piece(bytes(size), False)] * 1000 + [piece(b"", True)])
-    assert recorder.messages == []
-    assert wires.refusals._count["alice", "a message above 64 MiB"] == 1 and "'alice'" in caplog.text
+    monkeypatch.setattr(transport, limit, 100_000)
+    wires, recorder = read([part(bytes(size), False)] * 1000 + [part(b"", True)])
+    assert recorder.messages == [] and recorder.engine == []
+    assert wires.refusals._count["alice", refusal] == 1 and "'alice'" in caplog.text
 
 
 def test_too_many_frames_end_the_stream_and_dialling_again_does_not_help(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ be a sign tells the cheater a bit: an error passes if the sign was 1 and ends th
 """
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,12 +169,12 @@ def dealing_anyway(peer: int) -> Make:
                 self.outside = len(products) if shares.me in zero_at else 0
                 return await reshare(products, zero_at)
 
-            async def exchanges(outgoing: dict[int, bytes], incoming: dict[int, int]) -> dict[int, bytes]:
+            async def exchanges(outgoing: dict[int, bytes], incoming: dict[int, int], read: Any) -> dict[int, Any]:
                 if self.outside and peer not in outgoing:
                     junk = pseudorandom(bytes(32), 100, self.outside)
                     outgoing, self.sent = {**outgoing, peer: shares.encode(junk)}, self.sent + 1
                 self.outside = 0
-                return await exchange(outgoing, incoming)
+                return await exchange(outgoing, incoming, read)
 
             shares.reshare, shares._runtime.exchange = outside, exchanges  # type: ignore[method-assign]
 
