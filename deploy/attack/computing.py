@@ -30,7 +30,7 @@ ADMM = {**TERMS["public"], "solver": {"method": "admm", "gap": 1e-2}}
 
 @case("A30", "lies about convergence", "P or R SessionAborted",
       Defence("tacita.protocols.policies.auction.terms.AuctionTerms.iterations_for", believed, prevents=True),
-      accepts="R MachineFault")  # fmt: skip
+      accepts="R RefusedFrame")  # fmt: skip
 def converged(play: Play) -> Shown:
     """node3 says that two iterations are enough, and computes no more; the others go on and wait for it in vain."""
     terms, inputs = auction(ADMM, SCENE_LINES)
