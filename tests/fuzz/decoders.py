@@ -422,9 +422,12 @@ def _judged_frame(data: bytes) -> None:
     check_contents(EngineFrame.decode(data).data, session().reading.setup.demand.prime)
 
 
+def _key_of(name: str) -> SigningKey:
+    return session().cluster.identities[name]
+
+
 def _frames_signed() -> Sequence[bytes]:
-    key = SigningKey(bytes(32))
-    return [EngineFrame(bytes(32), "node2", "node1", data).sign(key) for data in _engine_seeds()]
+    return [EngineFrame(bytes(32), "node2", "node1", data).sign(_key_of("node2")) for data in _engine_seeds()]
 
 
 def _engine_seeds() -> Sequence[bytes]:
@@ -448,7 +451,7 @@ WIRE = [
     Decoder("wire/evidence in an abort", _evidence_seeds, _aborted, JSON_BOMBS),
     Decoder("wire/evidence", _evidence_seeds, lambda d: files.decode(d, session().reading.roster), [bytes(1 << 20)]),
     Decoder(
-        "wire/introduction", lambda: [Introduction(n, n).sign(SigningKey(bytes(32))) for n in ("node2", "x" * 64)],
+        "wire/introduction", lambda: [Introduction("node2", n).sign(_key_of("node2")) for n in ("node2", "x" * 64)],
         lambda d: introduced(d, "node2", session().reading.roster),
     ),
     Decoder("wire/two messages that convict", _contradiction_seeds, _contradiction),
