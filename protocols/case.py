@@ -14,7 +14,7 @@ from tacita.crypto.encoding import FILE_VALUES, read_json
 from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.security import ALLOWED_MODULUS_BITS
 from tacita.crypto.threshold import check_key
-from tacita.protocols.channel import ABORT, EVERYONE, GREET, Envelope, echo_of, open_signed, root_of
+from tacita.protocols.envelope import ABORT, EVERYONE, GREET, Envelope, echo_of, open_signed, root_of
 from tacita.protocols.faults import Evidence
 from tacita.protocols.policies.registry import complete_terms
 from tacita.protocols.reading import COMPUTING, DISPUTE, GATHERING, Reading, gathering, meeting, opened_tree

@@ -1,7 +1,6 @@
-"""Signed envelopes, rounds, and echo broadcast: what parties may say to one another, and proof of what they said.
+"""Rounds and echo broadcast: what parties may say to one another, and proof of what they said.
 
-An envelope is raw bytes (session, round, sender, receiver, sequence, payload) and the sender's Ed25519 signature
-over exactly those bytes. A round takes one envelope from every node. `broadcast` adds an echo: every node tells the
+A round takes one signed envelope (envelope.py) from every node. `broadcast` adds an echo: every node tells the
 digest of what it got from each sender; if two nodes got different signed bytes from one sender, both copies are
 collected and convict it of equivocation. Every wait has a deadline; who misses it is named.
 
@@ -14,13 +13,23 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from tacita.crypto.encoding import Reader, Writer
-from tacita.crypto.errors import CryptoError, InvalidEncoding
-from tacita.crypto.signature import SIGNATURE_BYTES, SigningKey, verify_signature
-from tacita.crypto.transcript import Transcript, digest
+from tacita.crypto.errors import CryptoError
+from tacita.crypto.signature import SIGNATURE_BYTES, SigningKey
+from tacita.crypto.transcript import Transcript
+from tacita.protocols.envelope import (
+    ABORT,
+    EQUIVOCATION,
+    EVERYONE,
+    MAX_PAYLOAD,
+    Envelope,
+    absorb,
+    convicted,
+    echo_of,
+    open_signed,
+    sign,
+)
 from tacita.protocols.evidence import decode, encode
 from tacita.protocols.faults import (
     Absent,
@@ -33,11 +42,6 @@ from tacita.protocols.faults import (
 )
 from tacita.protocols.roster import Roster
 
-EVERYONE = "*"
-ABORT = "abort"
-EQUIVOCATION = "equivocation"
-GREET = "greet"
-MAX_PAYLOAD = 48 << 20
 MAX_WAITING_MESSAGES = 64
 MAX_WAITING_BYTES = 2 * MAX_PAYLOAD
 """Per sender, of rounds that this node has not reached: an honest node is ahead by one round and its echo."""
@@ -54,87 +58,6 @@ class Wire(Protocol):
     async def send(self, receiver: str, data: bytes) -> None:
         """Hand bytes to the transport."""
         ...
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """One signed message."""
-
-    session: bytes
-    round: str
-    sender: str
-    receiver: str
-    sequence: int
-    payload: bytes = field(repr=False)
-
-    def encode(self) -> bytes:
-        """The bytes that are signed."""
-        writer = Writer().fixed(self.session, 32).text(self.round).text(self.sender).text(self.receiver)
-        return writer.unsigned(self.sequence, 8).blob(self.payload).to_bytes()
-
-    @staticmethod
-    def decode(body: bytes) -> "Envelope":
-        """The inverse of encode; raises InvalidEncoding."""
-        reader = Reader(body, "an envelope")
-        session, name = reader.fixed(32), reader.text(64)
-        sender, receiver = reader.text(64), reader.text(64)
-        envelope = Envelope(session, name, sender, receiver, reader.unsigned(8), reader.blob(MAX_PAYLOAD))
-        reader.finish()
-        return envelope
-
-
-def sign(envelope: Envelope, key: SigningKey) -> bytes:
-    """signature ‖ body."""
-    body = envelope.encode()
-    return key.sign("envelope", body) + body
-
-
-def open_signed(data: bytes, roster: Roster) -> tuple[Envelope, bytes]:
-    """Check signature and sender; returns the envelope and the signed bytes. Raises CryptoError or PeerRefused."""
-    if len(data) <= SIGNATURE_BYTES:
-        raise InvalidEncoding("a message is too short to be signed")
-    envelope = Envelope.decode(data[SIGNATURE_BYTES:])
-    if not (envelope.round.isascii() and envelope.round.isprintable()):
-        raise InvalidEncoding("the name of a round is not printable")
-    if envelope.sender not in roster.names:
-        raise PeerRefused("a message claims to come from somebody who is not in the roster")
-    identity = roster.nodes[roster.index(envelope.sender)].identity
-    verify_signature(identity, "envelope", data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
-    return envelope, data
-
-
-def convicted(evidence: Evidence, roster: Roster) -> str:
-    """Who signed two different bodies for one place; a stranger can repeat this. Raises CryptoError or PeerRefused.
-
-    Messages that an honest node may say anew (its greeting, an abort) and messages to two receivers convict nobody.
-    """
-    if evidence.check != EQUIVOCATION or len(evidence.signed) != 2:
-        raise InvalidEncoding("this is not evidence of equivocation")
-    (first, one), (second, other) = (open_signed(data, roster) for data in evidence.signed)
-    places = [(e.session, e.round, e.sender, e.receiver) for e in (first, second)]
-    repeatable = first.round == ABORT or first.round.split("/")[0] == GREET
-    if places[0] != places[1] or repeatable or one[SIGNATURE_BYTES:] == other[SIGNATURE_BYTES:]:
-        raise InvalidEncoding("the two messages do not contradict one another")
-    return first.sender
-
-
-def echo_of(signed: Iterable[bytes]) -> bytes:
-    """What a node echoes: a digest of everybody's signed message, in roster order."""
-    return b"".join(digest("echo", ("signed", data)) for data in signed)
-
-
-def _absorb(root: Transcript, round_name: str, payloads: Mapping[str, bytes]) -> None:
-    root.absorb("round", round_name)
-    for name, payload in payloads.items():
-        root.absorb(name, digest("payload", ("payload", payload)))
-
-
-def root_of(session: bytes, earlier: bytes, rounds: Mapping[str, Mapping[str, bytes]]) -> bytes:
-    """`Channel.root` after these broadcasts {round: {node: payload}}, nodes in roster order."""
-    root = Transcript("rounds").absorb("session", session).absorb("earlier", earlier)
-    for name, payloads in rounds.items():
-        _absorb(root, name, payloads)
-    return root.digest()
 
 
 Signed = tuple[Envelope, bytes]
@@ -395,7 +318,7 @@ class Channel:
         await self._echo(round_name, signed)
         self._done.append(round_name)
         everybody = {name: payloads[name] for name in self.roster.names}
-        _absorb(self._root, round_name, everybody)
+        absorb(self._root, round_name, everybody)
         return everybody
 
     async def post(self, round_name: str, payload: bytes) -> None:

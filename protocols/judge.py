@@ -21,14 +21,7 @@ from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.protocols import evidence as files
 from tacita.protocols import introduction, releasing
 from tacita.protocols.case import misplaced, read_case
-from tacita.protocols.channel import (
-    ABORT,
-    EQUIVOCATION,
-    EVERYONE,
-    Envelope,
-    convicted,
-    open_signed,
-)
+from tacita.protocols.envelope import ABORT, EQUIVOCATION, EVERYONE, Envelope, convicted, open_signed
 from tacita.protocols.faults import (
     CallerMistake,
     ConversionMismatch,

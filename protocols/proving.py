@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols.case import context
-from tacita.protocols.channel import Channel, Envelope
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.faults import Evidence, ProtocolFault, RefusedFrame
 from tacita.protocols.judge import FRAME, MISPLACED, SAID, proven
 from tacita.protocols.mpc.frames import EngineFrame

@@ -19,7 +19,7 @@ from tacita.crypto.signature import verify_signature
 from tacita.crypto.threshold import ThresholdKey
 from tacita.crypto.transcript import Transcript, digest
 from tacita.protocols import messages
-from tacita.protocols.channel import GREET
+from tacita.protocols.envelope import GREET
 from tacita.protocols.faults import (
     CallerMistake,
     Equivocation,

@@ -22,7 +22,8 @@ from tacita.crypto.errors import CryptoError
 from tacita.crypto.sealing import SealingKey
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols import attempt, releasing, verify
-from tacita.protocols.channel import GREET, Channel, Wire
+from tacita.protocols.channel import Channel, Wire
+from tacita.protocols.envelope import GREET
 from tacita.protocols.faults import (
     Absent,
     CallerMistake,

@@ -21,7 +21,7 @@ from tacita.deploy.attack.session import (
     wrong_output,
 )
 from tacita.protocols import judge
-from tacita.protocols.channel import EVERYONE, Envelope, sign
+from tacita.protocols.envelope import EVERYONE, Envelope, sign
 from tacita.protocols.evidence import from_file
 from tacita.protocols.stages import certify
 from tacita.protocols.stages.certify import Certificate

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tacita.protocols.channel import Envelope
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.mpc.shared import SharedEngine
 
 Change = Callable[[bytes], bytes]

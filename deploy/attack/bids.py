@@ -13,7 +13,7 @@ from tacita.crypto.transcript import digest
 from tacita.deploy.attack.behaviour import Behaviour, Change
 from tacita.deploy.attack.instance import a1
 from tacita.deploy.attack.patching import Patch, Patches
-from tacita.protocols.channel import Envelope
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.stages import certify, commit
 from tacita.protocols.stages.commit import BidObject, Opening
 from tacita.protocols.stages.setup import Setup

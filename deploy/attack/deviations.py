@@ -11,7 +11,7 @@ from typing import Any
 from tacita.crypto.entropy import SeededEntropy
 from tacita.deploy.attack.behaviour import Change, first_bit, last_bit
 from tacita.deploy.attack.bids import CHEAT, deal
-from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.mpc.frames import HEAD
 from tacita.protocols.party import Job
 from tacita.protocols.stages import certify, commit, release

@@ -236,7 +236,7 @@ def two_outcomes(play: Play) -> Shown:
 
         if play.variant == "another outcome":
             return Behaviour(lies={"ticket": other}, rewrite=silence("signed"))
-        from tacita.protocols.channel import Envelope
+        from tacita.protocols.envelope import Envelope
 
         def rewrite(e: Envelope, receiver: str) -> Envelope | None:
             if e.round == "signed":

@@ -8,7 +8,8 @@ from typing import Any
 
 from tacita.crypto.entropy import SeededEntropy
 from tacita.crypto.signature import SigningKey
-from tacita.protocols.channel import Channel, Envelope, sign
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.faults import Absent
 from tacita.protocols.keygen.ceremony import Ceremony, Made, generate_key
 from tacita.protocols.keygen.parameters import Parameters

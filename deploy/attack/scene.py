@@ -18,7 +18,7 @@ from tacita.deploy.simulate.network import Network
 from tacita.deploy.simulate.node import SimulatedNode, WatchedChannel
 from tacita.deploy.simulate.plan import TOY_BITS, Chance, Weather
 from tacita.deploy.simulate.watch import Watch
-from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.mpc.shared import SharedEngine
 from tacita.protocols.party import Job, Result, Solved
 from tacita.protocols.stages.setup import Enrolled, Setup

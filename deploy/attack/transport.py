@@ -29,7 +29,7 @@ from tacita.node.config import Tls
 from tacita.node.identity import Pair, issue, make_authority
 from tacita.node.transport import Transport
 from tacita.proto import tacita_pb2_grpc
-from tacita.protocols.channel import EQUIVOCATION, Envelope, convicted, sign
+from tacita.protocols.envelope import EQUIVOCATION, Envelope, convicted, sign
 from tacita.protocols.evidence import encode, to_file
 from tacita.protocols.faults import Evidence, PeerRefused, ProtocolFault
 from tacita.protocols.introduction import Introduction
@@ -312,7 +312,7 @@ MUTATIONS = 300
 
 
 @case("A42", "framing an honest node", "P / I FalseComplaint",
-      Defence("tacita.protocols.channel.verify_signature"), accepts="P",
+      Defence("tacita.protocols.envelope.verify_signature"), accepts="P",
       variants={"made up": "", "mutated": "", "accusation with nothing behind it": "I FalseComplaint by node3",
                 })  # fmt: skip
 def framed(play: Play) -> Shown:

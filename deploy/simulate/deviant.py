@@ -13,7 +13,7 @@ from dataclasses import replace
 from tacita.crypto.integers import inverse
 from tacita.crypto.signature import SIGNATURE_BYTES, SigningKey
 from tacita.deploy.simulate.plan import BROADCASTS, EVERY_ROUND, Chance, Misbehaviour
-from tacita.protocols.channel import EVERYONE, Envelope, sign
+from tacita.protocols.envelope import EVERYONE, Envelope, sign
 from tacita.protocols.mpc.engine import IntArray
 from tacita.protocols.mpc.shared import SharedEngine
 

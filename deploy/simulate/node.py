@@ -11,7 +11,8 @@ from tacita.deploy.simulate.network import Network
 from tacita.deploy.simulate.watch import Watch
 from tacita.node.limits import Early
 from tacita.node.worker import prepare, receiver
-from tacita.protocols.channel import Channel, Envelope
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.faults import Absent, MachineFault
 from tacita.protocols.mpc.runtime import SessionRuntime
 from tacita.protocols.mpc.shared import SharedEngine

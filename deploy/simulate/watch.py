@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from tacita.crypto.errors import CryptoError
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.crypto.transcript import digest
-from tacita.protocols.channel import ABORT, GREET, Envelope
+from tacita.protocols.envelope import ABORT, GREET, Envelope
 
 OPENS: Mapping[str, str] = {"open": "commit", "coins": "hello", "keys": "hello", "bind coin": "bind commit"}
 """Round that opens → round that commits. Rounds of one channel, but for the keys."""

@@ -15,7 +15,7 @@ from tacita.crypto.entropy import Entropy, random_below
 from tacita.crypto.errors import CryptoError, InvalidEncoding, InvalidProof
 from tacita.crypto.integers import Integer, is_unit_of_symbol_one, multi_power, secret_power
 from tacita.crypto.paillier import EncryptionKey
-from tacita.protocols.channel import open_signed
+from tacita.protocols.envelope import open_signed
 from tacita.protocols.faults import BadKeyShare, Evidence, PeerRefused
 from tacita.protocols.keygen.derivation import evaluate
 from tacita.protocols.roster import Roster

@@ -12,7 +12,8 @@ from typing import Any
 from tacita.crypto.entropy import Entropy
 from tacita.crypto.transcript import Transcript, digest
 from tacita.protocols import messages
-from tacita.protocols.channel import GREET, Channel
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import GREET
 from tacita.protocols.faults import (
     CallerMistake,
     InvalidEncodingFault,

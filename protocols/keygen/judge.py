@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tacita.crypto.errors import CryptoError, InvalidEncoding, InvalidKey
-from tacita.protocols.channel import EVERYONE, echo_of, open_signed
+from tacita.protocols.envelope import EVERYONE, echo_of, open_signed
 from tacita.protocols.faults import Evidence, ProtocolFault, TacitaError
 from tacita.protocols.keygen import beginning
 from tacita.protocols.keygen.audit import check_public_factor

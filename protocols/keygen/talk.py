@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tacita.crypto.entropy import Entropy
-from tacita.protocols.channel import Channel, Envelope, open_signed
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope, open_signed
 from tacita.protocols.faults import Equivocation, Evidence
 from tacita.protocols.keygen.beginning import context
 from tacita.protocols.keygen.blame import Blame

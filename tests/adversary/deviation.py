@@ -15,7 +15,8 @@ from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.deploy.attack.behaviour import first_bit, last_bit, silence, to
 from tacita.deploy.simulate.clock import run_virtual
 from tacita.protocols import attempt, session
-from tacita.protocols.channel import Channel, Envelope, open_signed, sign
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope, open_signed, sign
 from tacita.protocols.faults import Equivocation, ProtocolFault, SessionAborted, TacitaError
 from tacita.protocols.party import Party, Result
 from tests.adversary.honest import A1Cluster, a1
@@ -162,7 +163,7 @@ def assert_nothing_decrypted(cluster: Deviant) -> None:
 
 def assert_convicts(cluster: Deviant, outcomes: Mapping[str, Result | BaseException], culprit: str) -> None:
     """The evidence of every honest node holds for a stranger, and only against the culprit."""
-    from tacita.protocols.channel import convicted
+    from tacita.protocols.envelope import convicted
 
     for error in errors(cluster, outcomes):
         assert isinstance(error, Equivocation)

@@ -14,7 +14,8 @@ from tacita.crypto.errors import InvalidEncoding
 from tacita.crypto.sealing import SealingKey
 from tacita.deploy.attack import bids, dealing, deviations
 from tacita.protocols import evidence, releasing
-from tacita.protocols.channel import MAX_WAITING_MESSAGES, Envelope, sign
+from tacita.protocols.channel import MAX_WAITING_MESSAGES
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.faults import Evidence, ProtocolFault
 from tacita.protocols.mpc.frames import EngineFrame
 from tacita.protocols.party import Result

@@ -18,7 +18,7 @@ from tacita.deploy.attack.session import ended, wrong_output
 from tacita.protocols import evidence as files
 from tacita.protocols import judge
 from tacita.protocols.attempt import may_follow
-from tacita.protocols.channel import ABORT, EVERYONE, Envelope, sign
+from tacita.protocols.envelope import ABORT, EVERYONE, Envelope, sign
 from tacita.protocols.evidence import Evidence
 from tacita.protocols.faults import (
     Absent,

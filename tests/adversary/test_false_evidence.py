@@ -16,7 +16,7 @@ from tacita.crypto.errors import CryptoError, InvalidEncoding
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols import evidence as files
 from tacita.protocols import introduction, judge
-from tacita.protocols.channel import EVERYONE, Envelope, echo_of, sign
+from tacita.protocols.envelope import EVERYONE, Envelope, echo_of, sign
 from tacita.protocols.faults import Evidence
 from tacita.protocols.introduction import Introduction
 from tacita.protocols.mpc.frames import EngineFrame

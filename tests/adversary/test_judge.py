@@ -20,7 +20,8 @@ from tacita.deploy.simulate.clock import run_virtual
 from tacita.deploy.simulate.members import Members
 from tacita.protocols import case, judge
 from tacita.protocols import evidence as files
-from tacita.protocols.channel import Channel, Envelope, sign
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.faults import CallerMistake, Evidence, FalseComplaint
 from tacita.protocols.party import Result
 from tacita.protocols.roster import Roster

@@ -9,7 +9,8 @@ import pytest
 
 from tacita.deploy.attack.behaviour import Behaviour, last_bit
 from tacita.deploy.attack.scene import Scene
-from tacita.protocols.channel import ABORT, EVERYONE, Channel, Envelope, sign
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import ABORT, EVERYONE, Envelope, sign
 from tacita.protocols.faults import Absent, BadKeyShare, Equivocation, ProtocolFault, SuspectFault
 from tests.adversary.test_attempts import assert_second_attempt_decided, labels
 

@@ -13,7 +13,7 @@ import pytest
 from tacita.crypto.entropy import SeededEntropy, random_below
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.protocols import channel, releasing
-from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.faults import Absent, ProtocolFault, SuspectFault, TacitaError
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, run

@@ -7,7 +7,7 @@ import pytest
 
 from tacita.deploy.attack.deviations import PARTIALS, early, shifted
 from tacita.protocols import releasing
-from tacita.protocols.channel import Envelope
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.faults import Absent
 from tacita.protocols.party import Result
 from tacita.protocols.stages import partials

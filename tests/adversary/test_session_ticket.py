@@ -9,7 +9,8 @@ import pytest
 from tacita.crypto.entropy import SeededEntropy
 from tacita.deploy.attack.deviations import BAD_TICKETS, FRAMES, UNFAIR
 from tacita.protocols import releasing
-from tacita.protocols.channel import Channel, Envelope
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.faults import Absent, CallerMistake, ProtocolFault, SessionAborted
 from tacita.protocols.party import Result
 from tests.adversary.deviation import (

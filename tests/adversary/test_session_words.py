@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tacita.crypto.errors import CryptoError
-from tacita.protocols.channel import Envelope, sign
+from tacita.protocols.envelope import Envelope, sign
 from tacita.protocols.faults import Absent, Equivocation, InvalidEncodingFault, ProtocolFault
 from tacita.protocols.party import Result
 from tests.adversary.deviation import Deviant, assert_all_name, assert_convicts, errors, known, run, silence, to

@@ -10,7 +10,7 @@ from tacita.crypto.encoding import Reader
 from tacita.crypto.errors import CryptoError
 from tacita.deploy.attack.ring import Ring, toy
 from tacita.protocols import case
-from tacita.protocols.channel import GREET, Envelope
+from tacita.protocols.envelope import GREET, Envelope
 from tacita.protocols.faults import Evidence
 from tacita.protocols.keygen.certificate import KeyCertificate
 from tacita.protocols.keygen.final_view import HEADER, FinalView

@@ -53,7 +53,8 @@ from tacita.node.worker import JOB, frame, listen, receiver
 from tacita.proto.tacita_pb2 import EngineData, Frame, Piece, Probe
 from tacita.protocols import evidence as files
 from tacita.protocols import judge, messages, releasing
-from tacita.protocols.channel import ABORT, GREET, Channel, Envelope, convicted, echo_of, open_signed, sign
+from tacita.protocols.channel import Channel
+from tacita.protocols.envelope import ABORT, GREET, Envelope, convicted, echo_of, open_signed, sign
 from tacita.protocols.faults import Evidence
 from tacita.protocols.introduction import Introduction, introduced
 from tacita.protocols.keygen import judge as ceremony_judge

@@ -1,7 +1,7 @@
 """What was said in a ceremony of a Ring, as evidence that an honest node could show."""
 
 from tacita.deploy.attack.ring import Ring
-from tacita.protocols.channel import ABORT, EVERYONE, Envelope, sign
+from tacita.protocols.envelope import ABORT, EVERYONE, Envelope, sign
 from tacita.protocols.faults import Evidence
 from tacita.protocols.keygen.beginning import context
 from tacita.protocols.keygen.memory import Memory

@@ -17,7 +17,7 @@ from tacita.deploy.attack.ring import Ring
 from tacita.node.keys import KeyWork
 from tacita.protocols import evidence as files
 from tacita.protocols import judge as files_judge
-from tacita.protocols.channel import ABORT, EVERYONE, Envelope, echo_of, sign
+from tacita.protocols.envelope import ABORT, EVERYONE, Envelope, echo_of, sign
 from tacita.protocols.faults import BadModulus, Evidence, ProtocolFault, SessionAborted
 from tacita.protocols.keygen import judge
 from tacita.protocols.keygen.ceremony import Made

@@ -6,7 +6,7 @@ import pytest
 
 from tacita.deploy.attack.liars import all_made, honest
 from tacita.deploy.attack.ring import Ring
-from tacita.protocols.channel import convicted
+from tacita.protocols.envelope import convicted
 from tacita.protocols.faults import Absent, Equivocation, ProtocolFault, SessionAborted
 
 BROADCASTS = ["hello", "coins", "session", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S7b", "S9", "S8", "S8 coin",

@@ -6,7 +6,7 @@ import pytest
 
 from tacita.deploy.attack.liars import all_made
 from tacita.deploy.attack.ring import Ring, toy
-from tacita.protocols.channel import Envelope
+from tacita.protocols.envelope import Envelope
 from tacita.protocols.keygen import seeds
 from tacita.protocols.keygen.audit import recompute
 from tacita.protocols.keygen.derivation import SMALL_BYTES, TRIALS, Deriver
