@@ -167,6 +167,30 @@ def test_what_waits_for_a_peer_that_does_not_read_is_bounded(monkeypatch: pytest
     assert asyncio.run(flood(bytes(MAX_DATA - 100))) == 9 + 1
 
 
+@pytest.mark.parametrize("limit", ["MAX_QUEUE", "MAX_QUEUE_BYTES"])
+def test_a_message_that_does_not_fit_leaves_no_half_of_it_behind(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """The peer would take the next message of this stream, of another session perhaps, for the rest of it."""
+    wires, _ = make("alice")
+    box = wires._connected("bob")
+    monkeypatch.setattr(transport, limit, {"MAX_QUEUE": 2, "MAX_QUEUE_BYTES": 2 * MAX_DATA + 1000}[limit])
+
+    async def carry() -> list[Any]:
+        with pytest.raises(MachineFault, match="does not read"):
+            await wires.send("bob", bytes(3 * MAX_DATA))
+        with pytest.raises(MachineFault, match="does not read"):
+            wires.send_engine("bob", b"s" * 32, bytes(3 * MAX_DATA))
+        await wires.send("bob", b"message")
+        wires.send_engine("bob", b"t" * 32, b"frame")
+        box.put(None)
+        frames = []
+        while (frame := await box.get()) is not None:
+            frames.append(frame)
+        return frames
+
+    _, recorder = read(asyncio.run(carry()))
+    assert recorder.messages == [("alice", b"message")] and recorder.engine == [("alice", b"t" * 32, b"frame")]
+
+
 def test_an_outbox_forgets_what_was_taken_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MAX_QUEUE_BYTES", 1000)
 
