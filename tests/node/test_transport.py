@@ -102,6 +102,16 @@ def test_a_message_without_end_is_cut_off_and_its_sender_named(
     assert wires.refusals._count["alice", refusal] == 1 and "'alice'" in caplog.text
 
 
+@pytest.mark.parametrize(("part", "limit"), [(piece, "MAX_MESSAGE"), (engine_part, "MAX_ENGINE_FRAME")])
+def test_the_limit_is_for_one_message_to_the_byte(monkeypatch: pytest.MonkeyPatch, part: Any, limit: str) -> None:
+    monkeypatch.setattr(transport, limit, 100_000)
+    fits = [part(bytes(50_000), False), part(bytes(50_000), True)]
+    wires, recorder = read([*fits * 3, part(bytes(50_000), False), part(bytes(50_001), True), *fits])
+    whole = [data for *_, data in recorder.messages + recorder.engine]
+    assert whole == [bytes(100_000)] * 3, "what was delivered does not count, what is too long is not delivered"
+    assert sum(wires.refusals._count.values()) == 1
+
+
 def test_too_many_frames_end_the_stream_and_dialling_again_does_not_help(caplog: pytest.LogCaptureFixture) -> None:
     budget = Budget(rate=10, burst=100, clock=lambda: 0.0)
     wires, recorder = read([piece(b"x", True)] * 500, frames=budget)
