@@ -68,9 +68,11 @@ BROKEN = said(0, b"")
 
 
 def framed(name: str = "node3", data: bytes = BROKEN, **changes: str | bytes) -> bytes:
-    """A frame for node1 in the honest session, signed by the node of this name, or with a key that is nobody's."""
+    """A frame for node1 in the honest session, or of node1 for node2, signed by the node of this name, or with a key
+    that is nobody's."""
     cluster, _, session = honest_session()
-    frame = replace(EngineFrame(session.reading.session, name, "node1", data), **changes)  # type: ignore[arg-type]
+    frame = EngineFrame(session.reading.session, name, "node2" if name == "node1" else "node1", data)
+    frame = replace(frame, **changes)  # type: ignore[arg-type]
     return frame.sign(cluster.identities.get(name, SigningKey(bytes(32))))
 
 
@@ -89,7 +91,7 @@ def test_a_broken_frame_of_the_session_convicts_who_signed_it() -> None:
     """The control of everything below; and the field is the session's."""
     prime = honest_session()[2].reading.setup.demand.prime
     width = (prime.bit_length() + 7) // 8
-    for name in ("node2", "node3"):
+    for name in ("node1", "node2", "node3"):
         assert culprit(framed(name)) == name
         assert culprit(framed(name, said(1, prime.to_bytes(width, "little")))) == name
         assert culprit(framed(name, said(1, (prime - 1).to_bytes(width, "little")))) == ""
