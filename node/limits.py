@@ -10,7 +10,7 @@ log = logging.getLogger("tacita.node")
 FRAMES_PER_SECOND, FRAMES_AT_ONCE = 5_000, 20_000
 """Far above what an honest engine sends: the demo's peak is 335 frames per second."""
 MESSAGE_OVERHEAD = 512
-"""Counted on top of every message that waits, so that empty ones are not free."""
+"""Counted on top of every message that waits and its label, so that empty ones are not free."""
 EARLY_SECONDS = 120.0
 
 
@@ -43,7 +43,7 @@ class Early:
 
     def hold(self, label: bytes, peer: str, data: bytes) -> bool:
         """Keep a message for later; False if too much of this peer waits already."""
-        size, now = len(data) + MESSAGE_OVERHEAD, self._clock()
+        size, now = _size(label, data), self._clock()
         if self._used[peer] + size > self._limit and now - self._swept > 1:
             self._sweep(now)
         if self._used[peer] + size > self._limit:
@@ -56,7 +56,7 @@ class Early:
         """What waited for this session and is not too old."""
         now, items = self._clock(), self._held.pop(label, [])
         for _, peer, data in items:
-            self._used[peer] -= len(data) + MESSAGE_OVERHEAD
+            self._used[peer] -= _size(label, data)
         return [(peer, data) for then, peer, data in items if now - then < EARLY_SECONDS]
 
     def _sweep(self, now: float) -> None:
@@ -68,9 +68,14 @@ class Early:
             if fresh:
                 kept[label] = fresh
         self._held, self._used = kept, Counter()
-        for items in kept.values():
+        for label, items in kept.items():
             for _, peer, data in items:
-                self._used[peer] += len(data) + MESSAGE_OVERHEAD
+                self._used[peer] += _size(label, data)
+
+
+def _size(label: bytes, data: bytes) -> int:
+    """What a waiting message takes; its label, too, has the length that the peer chose."""
+    return len(label) + len(data) + MESSAGE_OVERHEAD
 
 
 class Refusals:

@@ -290,11 +290,15 @@ class Node:
         return str(path.relative_to(self.loaded.folder.path))
 
     def keep_introduction(self, fault: ProtocolFault) -> str:
-        """Save, once, what a peer signed under a name that is not its own; returns the path in this node's folder."""
+        """Save, once, what a peer signed under a name that is not its own; returns the path in this node's folder, or
+        why it could not be saved: an error here would be told to the peer."""
         assert fault.evidence is not None
         path = self.loaded.folder.path / "refused" / f"{fault.culprit}.json"
-        if not path.exists():
-            files.write(path, to_file(fault.evidence, self.loaded.roster))
+        try:
+            if not path.exists():
+                files.write(path, to_file(fault.evidence, self.loaded.roster))
+        except LocalFault as error:
+            return str(error)
         return str(path.relative_to(self.loaded.folder.path))
 
     # ---- what the services need -------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ run over it and is dialled again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -53,13 +53,14 @@ class Outbox:
         self._queue: asyncio.Queue[tacita_pb2.Frame | None] = asyncio.Queue()
         self._bytes = 0
 
-    def put(self, frame: tacita_pb2.Frame | None) -> bool:
-        """Queue a frame, or None for the end; False if too much is waiting."""
-        size = frame.ByteSize() if frame is not None else 0
-        if size and (self._queue.qsize() >= MAX_QUEUE or self._bytes + size > MAX_QUEUE_BYTES):
+    def put(self, *frames: tacita_pb2.Frame | None) -> bool:
+        """Queue frames, or None for the end; False, and none of them is queued, if too much is waiting."""
+        size = sum(frame.ByteSize() for frame in frames if frame is not None)
+        if size and (self._queue.qsize() + len(frames) > MAX_QUEUE or self._bytes + size > MAX_QUEUE_BYTES):
             return False
         self._bytes += size
-        self._queue.put_nowait(frame)
+        for frame in frames:
+            self._queue.put_nowait(frame)
         return True
 
     async def get(self) -> tacita_pb2.Frame | None:
@@ -91,6 +92,12 @@ class _Pieces:
         return self._size > self._limit or len(self._parts) > self._limit // MAX_DATA + 64
 
 
+def _parts(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """(at most 1 MiB, whether it is the last of them)."""
+    for start in range(0, len(data), MAX_DATA):
+        yield data[start : start + MAX_DATA], start + MAX_DATA >= len(data)
+
+
 class PeerLink:
     """The stream to one peer, when there is one."""
 
@@ -101,11 +108,14 @@ class PeerLink:
         self.frames = Budget(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
         """Outlives the stream: who is cut off for sending too much does not start afresh by dialling again."""
 
-    def send(self, frame: tacita_pb2.Frame) -> None:
-        """Queue a frame; raises MachineFault without a connection or if the peer does not read."""
+    def send(self, *frames: tacita_pb2.Frame) -> None:
+        """Queue frames; raises MachineFault without a connection or if the peer does not read.
+
+        Of a message all pieces leave or none: the next one would be taken for the rest of it.
+        """
         if self.queue is None:
             raise MachineFault(f"there is no connection to {self.name}; check that it runs and is reachable")
-        if not self.queue.put(frame):
+        if not self.queue.put(*frames):
             raise MachineFault(f"{self.name} does not read what it is sent; check that machine")
 
 
@@ -133,18 +143,13 @@ class Transport:
 
     async def send(self, receiver: str, data: bytes) -> None:
         """One signed message, in pieces of at most 1 MiB."""
-        link = self.links[receiver]
-        for start in range(0, len(data), MAX_DATA):
-            piece = tacita_pb2.Piece(data=data[start : start + MAX_DATA], last=start + MAX_DATA >= len(data))
-            link.send(Frame(piece=piece))
+        pieces = (tacita_pb2.Piece(data=part, last=last) for part, last in _parts(data))
+        self.links[receiver].send(*(Frame(piece=piece) for piece in pieces))
 
     def send_engine(self, receiver: str, session: bytes, data: bytes) -> None:
         """One signed engine frame, in pieces of at most 1 MiB."""
-        link = self.links[receiver]
-        for start in range(0, len(data), MAX_DATA):
-            last = start + MAX_DATA >= len(data)
-            part = tacita_pb2.EngineData(session=session, data=data[start : start + MAX_DATA], last=last)
-            link.send(Frame(engine=part))
+        pieces = (tacita_pb2.EngineData(session=session, data=part, last=last) for part, last in _parts(data))
+        self.links[receiver].send(*(Frame(engine=piece) for piece in pieces))
 
     def send_probe(self, receiver: str, probe: tacita_pb2.Probe) -> None:
         """A question or an answer; see node/probes.py."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tacita.crypto.shamir import coefficients_at, reconstruct, share
 from tacita.crypto.signature import SIGNATURE_BYTES
 from tacita.deploy.attack.behaviour import Behaviour, first_bit, first_time, last_bit
 from tacita.deploy.attack.dealing import node, shifted
+from tacita.deploy.attack.deviations import BROKEN, message
 from tacita.deploy.attack.instance import a1
 from tacita.deploy.attack.scene import Scene
 from tacita.deploy.attack.session import ended, wrong_output
@@ -23,6 +25,7 @@ from tacita.protocols.evidence import Evidence
 from tacita.protocols.faults import (
     Absent,
     CallerMistake,
+    InvalidEncodingFault,
     InvalidProofFault,
     LocalFault,
     MachineFault,
@@ -32,6 +35,7 @@ from tacita.protocols.faults import (
     SuspectFault,
     VerificationFailed,
 )
+from tacita.protocols.mpc.frames import HEAD
 from tacita.protocols.policies.registry import POLICIES
 from tacita.protocols.reading import GATHERING, Reading
 from tacita.protocols.stages import bind, commit
@@ -392,6 +396,28 @@ def test_a_conviction_in_the_second_attempt_reaches_everybody() -> None:
     assert {(type(made.endings[n]), made.endings[n].culprit) for n in made.honest} == {  # type: ignore[union-attr]
         (InvalidProofFault, "node3")
     }
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_broken_frame_convicts_at_every_node_in_whatever_attempt_it_is(number: int) -> None:
+    """Of a node, too, that has met a wrong share of its own and is about to begin anew."""
+    steps: dict[int, list[int]] = {0: [], 1: []}  # per receiver, the first step in each frame
+    wrong = {0: BROKEN["values outside the field"], 1: lambda data: data[: HEAD.size] + first_bit(data[HEAD.size :])}
+
+    def change(receiver: int, data: bytes) -> bytes:
+        steps[receiver].append(message(data)[0])
+        begins = [i for i, (earlier, later) in enumerate(pairwise(steps[receiver]), 1) if later <= earlier]
+        if len(steps[receiver]) - max(begins, default=0) != 3:
+            return data
+        return wrong[receiver if len(begins) == number - 1 else 1](data)
+
+    made = scene(Behaviour(engine_bytes=change))
+    assert len(labels(made)) >= number
+    for name in made.honest:
+        end = made.endings[name]
+        assert isinstance(end, InvalidEncodingFault) and end.culprit == "node3" and end.evidence, repr(end)
+        assert json.loads(end.evidence.context)["attempt"] == number
+        assert judge.judge(files.to_file(end.evidence, made.roster), made.roster).culprit == "node3"
 
 
 def test_equivocation_in_the_second_attempt_convicts() -> None:

@@ -49,6 +49,17 @@ def test_empty_messages_are_not_free() -> None:
     assert sum(kept) == 100_000 // MESSAGE_OVERHEAD
 
 
+def test_labels_are_not_free() -> None:
+    """The session that engine bytes are for is whatever the peer writes there."""
+    clock = Clock()
+    early = Early(100_000, clock)
+    kept = sum(early.hold(bytes([i]) * 9_000, "mallory", b"") for i in range(100))
+    assert kept == 100_000 // (9_000 + MESSAGE_OVERHEAD)
+    assert early.release(bytes(9_000)) == [("mallory", b"")] and early.hold(b"\xff" * 9_000, "mallory", b"")
+    clock.now = 2
+    assert not early.hold(b"after the sweep", "mallory", bytes(9_000)), "what stays is counted as before"
+
+
 def test_what_nobody_asks_for_is_forgotten() -> None:
     clock = Clock()
     early = Early(10_000, clock)

@@ -102,6 +102,16 @@ def test_a_message_without_end_is_cut_off_and_its_sender_named(
     assert wires.refusals._count["alice", refusal] == 1 and "'alice'" in caplog.text
 
 
+@pytest.mark.parametrize(("part", "limit"), [(piece, "MAX_MESSAGE"), (engine_part, "MAX_ENGINE_FRAME")])
+def test_the_limit_is_for_one_message_to_the_byte(monkeypatch: pytest.MonkeyPatch, part: Any, limit: str) -> None:
+    monkeypatch.setattr(transport, limit, 100_000)
+    fits = [part(bytes(50_000), False), part(bytes(50_000), True)]
+    wires, recorder = read([*fits * 3, part(bytes(50_000), False), part(bytes(50_001), True), *fits])
+    whole = [data for *_, data in recorder.messages + recorder.engine]
+    assert whole == [bytes(100_000)] * 3, "what was delivered does not count, what is too long is not delivered"
+    assert sum(wires.refusals._count.values()) == 1
+
+
 def test_too_many_frames_end_the_stream_and_dialling_again_does_not_help(caplog: pytest.LogCaptureFixture) -> None:
     budget = Budget(rate=10, burst=100, clock=lambda: 0.0)
     wires, recorder = read([piece(b"x", True)] * 500, frames=budget)
@@ -165,6 +175,30 @@ def test_what_waits_for_a_peer_that_does_not_read_is_bounded(monkeypatch: pytest
     wires._connected("alice")
     monkeypatch.setattr(transport, "MAX_QUEUE_BYTES", 10 * MAX_DATA)
     assert asyncio.run(flood(bytes(MAX_DATA - 100))) == 9 + 1
+
+
+@pytest.mark.parametrize("limit", ["MAX_QUEUE", "MAX_QUEUE_BYTES"])
+def test_a_message_that_does_not_fit_leaves_no_half_of_it_behind(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """The peer would take the next message of this stream, of another session perhaps, for the rest of it."""
+    wires, _ = make("alice")
+    box = wires._connected("bob")
+    monkeypatch.setattr(transport, limit, {"MAX_QUEUE": 2, "MAX_QUEUE_BYTES": 2 * MAX_DATA + 1000}[limit])
+
+    async def carry() -> list[Any]:
+        with pytest.raises(MachineFault, match="does not read"):
+            await wires.send("bob", bytes(3 * MAX_DATA))
+        with pytest.raises(MachineFault, match="does not read"):
+            wires.send_engine("bob", b"s" * 32, bytes(3 * MAX_DATA))
+        await wires.send("bob", b"message")
+        wires.send_engine("bob", b"t" * 32, b"frame")
+        box.put(None)
+        frames = []
+        while (frame := await box.get()) is not None:
+            frames.append(frame)
+        return frames
+
+    _, recorder = read(asyncio.run(carry()))
+    assert recorder.messages == [("alice", b"message")] and recorder.engine == [("alice", b"t" * 32, b"frame")]
 
 
 def test_an_outbox_forgets_what_was_taken_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
