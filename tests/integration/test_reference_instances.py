@@ -48,6 +48,7 @@ def test_a4_by_table_publishes_the_lower_end_of_the_flat_price(running: Running,
     near([result["welfare"]], samples.A4_WELFARE, 1e-5)
 
 
+@pytest.mark.slow  # it also runs in one process: tests/economics/test_reference_on_engine.py
 def test_a2_with_budgets_and_cumulative_limits(running: Running, tmp_path: Path) -> None:
     ran = succeeded(running.run(samples.A2.write(tmp_path), tmp_path / "out", "--plain"))
     result = outcome(tmp_path / "out")

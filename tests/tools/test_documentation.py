@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,8 @@ ELSEWHERE = (
     "make adversary-keygen",
 )
 BY_OTHER_TESTS = ("tacita bench --quick",)  # tests/bench
+TYPED_BY_OTHERS = ("docs/three-machines.md",)
+"""Run by `make test-slow`: tests/integration/test_three_machines.py types its commands one by one."""
 
 
 def blocks(page: Path) -> list[str]:
@@ -42,6 +45,11 @@ def commands(page: Path) -> str:
     return "\n".join(kept)
 
 
+def page_of(page: Path) -> Any:
+    name = str(page.relative_to(ROOT))
+    return pytest.param(page, id=name, marks=[pytest.mark.slow] if name in TYPED_BY_OTHERS else [])
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default cluster folder of all pages: the first page that needs it founds it."""
@@ -50,7 +58,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.cluster
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [page_of(p) for p in PAGES if blocks(p)])
 def test_every_command_block_runs_as_printed(page: Path, cluster: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / ".tacita").symlink_to(cluster)
