@@ -16,9 +16,9 @@ SMALLEST = 1 << 20
 
 
 def spellings(number: int) -> dict[str, bytes]:
-    """An integer as raw bytes, as the interpreter keeps it, and as text. At least six bytes each: of 1600 random strings
-    of five bytes one stood by chance in the memory of three nodes, at two looks. Shorter integers are looked for with
-    the zeros of a 64-bit word."""
+    """An integer as raw bytes, as the interpreter keeps it, and as text. At least six bytes each: of 1600 random
+    strings of five bytes one stood by chance in the memory of three nodes, at two looks. Shorter integers are looked
+    for with the zeros of a 64-bit word."""
     assert number >= SMALLEST
     word = max(8, (number.bit_length() + 7) // 8)
     little, big = number.to_bytes(word, "little"), number.to_bytes(word, "big")
