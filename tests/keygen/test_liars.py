@@ -12,6 +12,7 @@ from tacita.protocols.faults import (
     InvalidEncodingFault,
     ProtocolFault,
 )
+from tacita.protocols.keygen.memory import Winner
 from tacita.protocols.keygen.parameters import Parameters
 
 
@@ -89,12 +90,23 @@ SURE = {
 @pytest.mark.parametrize("name", SURE)
 def test_a_lie_is_blamed_on_the_liar_at_every_node(name, seed, monkeypatch) -> None:
     lies, kind = SURE[name]
-    lies.told = 0
-    ring = Ring(seed=seed)
-    lies.install(ring, monkeypatch)
-    outcomes = ring.run()
-    assert lies.told
+    for again in range(3):
+        lies.told = 0
+        ring = Ring(seed=seed + "/again" * again)
+        lies.install(ring, monkeypatch)
+        outcomes = ring.run()
+        monkeypatch.undo()
+        assert lies.told
+        if not (all_made(outcomes) and winners(ring) == {0}):
+            break
     assert_all_blame(ring, outcomes, lies.liar, kind)
+
+
+def winners(ring: Ring) -> set[int]:
+    """Candidates that became a key. What is dealt for one is never audited, because it stays secret: a lie about it
+    makes another random candidate, which has to pass every test of the key."""
+    facts = [fact for store in ring.stores.values() for fact in {**store.forgotten, **store.facts}.items()]
+    return {Winner.decode(value).index for (kind, _), value in facts if kind == "keygen/winner"}
 
 
 def test_control_the_same_parties_without_a_lie_make_a_key(seed, monkeypatch) -> None:
