@@ -28,8 +28,9 @@ ELSEWHERE = (
     "make adversary-keygen",
 )
 BY_OTHER_TESTS = ("tacita bench --quick",)  # tests/bench
-TYPED_BY_OTHERS = ("docs/three-machines.md",)
-"""Run by `make test-slow`: tests/integration/test_three_machines.py types its commands one by one."""
+TYPED_BY_OTHERS = ("docs/three-machines.md", "docs/keys.md", "docs/attacks.md")
+"""Run by `make test-slow`: tests/integration/test_three_machines.py, tests/keygen/ and tests/adversary/test_harness.py
+do the same one by one."""
 
 
 def blocks(page: Path) -> list[str]:
